@@ -1,0 +1,119 @@
+// flatten_kv_cache: what is compiled (Spec), what is launched (Params), and the shape of a launch.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "kernels/common/align.h"
+#include "runtime/base/device_ptr.h"
+#include "runtime/base/elem.h"
+#include "runtime/base/fields.h"
+
+namespace pagejit::flatten {
+
+/// What happens to output rows at and after the end of the last sequence.
+enum class Tail : unsigned char { zero, untouched };
+constexpr auto enum_names(Tail) {
+  return std::array<std::pair<Tail, std::string_view>, 2>{{{Tail::zero, "zero"}, {Tail::untouched, "untouched"}}};
+}
+
+/// Where the first output row of each sequence comes from.
+enum class Starts : unsigned char { computed, i32, i64 };
+constexpr auto enum_names(Starts) {
+  return std::array<std::pair<Starts, std::string_view>, 3>{
+      {{Starts::computed, "computed"}, {Starts::i32, "i32"}, {Starts::i64, "i64"}}};
+}
+
+/// Neither the cache's layout (NHD, HND) nor the output's (shd, hsd) is here: both are strides, and one kernel serves all.
+struct Spec {
+  Elem kv = Elem::bf16;   // of the cache: f16, bf16, f32
+  Elem to = Elem::bf16;   // of the output: f16, bf16, f32
+  int dim_k = 128;
+  int dim_v = 128;        // joint: the same as dim_k
+  int page = 64;          // rows
+  bool joint = false;     // V is a prefix of K: only K is copied
+  Tail tail = Tail::zero;
+  Elem table = Elem::i32;    // i32, i64
+  Elem lengths = Elem::i32;  // i32, i64
+  Starts starts = Starts::computed;
+  Align align = Align::a16;
+  int threads = 512;      // a block
+  int unroll = 8;         // vectors in flight, a thread
+
+  static constexpr auto fields() {
+    return std::tuple{field<&Spec::kv>("kv"),
+                      field<&Spec::to>("to"),
+                      field<&Spec::dim_k>("dim_k", AtLeast{1}),
+                      field<&Spec::dim_v>("dim_v", AtLeast{1}),
+                      field<&Spec::page>("page", AtLeast{1}),
+                      field<&Spec::joint>("joint"),
+                      field<&Spec::tail>("tail"),
+                      field<&Spec::table>("table"),
+                      field<&Spec::lengths>("lengths"),
+                      field<&Spec::starts>("starts"),
+                      field<&Spec::align>("align"),
+                      field<&Spec::threads>("threads", OneOf{128, 256, 512, 1024}),
+                      field<&Spec::unroll>("unroll", OneOf{1, 2, 4, 8, 16})};
+  }
+  bool operator==(const Spec&) const = default;
+};
+
+/// Rules that span fields; throws Error(argument). In host.cpp.
+void check(const Spec& s);
+
+/// Everything that may change between two launches. Strides are in elements; the last one of each tensor is 1.
+struct Params {
+  DevicePtr k_cache;  // [pages, page, heads, dim_k] at strides k_page, k_row, k_head
+  DevicePtr v_cache;  // [pages, page, heads, dim_v] at strides v_page, v_row, v_head
+  DevicePtr k_out;    // [out_rows, heads, dim_k] at strides k_out_row, k_out_head
+  DevicePtr v_out;    // [out_rows, heads, dim_v] at strides v_out_row, v_out_head
+  DevicePtr table;    // [batch, …] page ids, rows table_row apart; entries past a sequence's end are never read
+  DevicePtr lengths;  // [batch]
+  DevicePtr starts;   // [batch], or null: the exclusive prefix sum of lengths
+  std::int64_t k_page, k_row, k_head;
+  std::int64_t v_page, v_row, v_head;
+  std::int64_t k_out_row, k_out_head;
+  std::int64_t v_out_row, v_out_head;
+  std::int64_t table_row;
+  std::int64_t out_rows;    // rows at and after it are never written
+  std::int32_t batch;
+  std::int32_t heads;
+  std::int32_t zero_gaps;   // with Tail::zero: rows between sequences are zeroed too
+  std::int32_t k_blocks;    // programs (x < k_blocks) copy K, the others V
+  std::int32_t k_rows, k_group;  // rows and heads of a block's share of K: k_rows × k_group ≤ items(K)
+  std::int32_t v_rows, v_group;
+  std::int64_t k_magic, v_magic;  // ceil(2^32 / group): an item's row by one multiplication
+
+  static constexpr auto fields() {
+    return std::tuple{field<&Params::k_cache>("k_cache"),       field<&Params::v_cache>("v_cache"),
+                      field<&Params::k_out>("k_out"),           field<&Params::v_out>("v_out"),
+                      field<&Params::table>("table"),           field<&Params::lengths>("lengths"),
+                      field<&Params::starts>("starts"),         field<&Params::k_page>("k_page"),
+                      field<&Params::k_row>("k_row"),           field<&Params::k_head>("k_head"),
+                      field<&Params::v_page>("v_page"),         field<&Params::v_row>("v_row"),
+                      field<&Params::v_head>("v_head"),         field<&Params::k_out_row>("k_out_row"),
+                      field<&Params::k_out_head>("k_out_head"), field<&Params::v_out_row>("v_out_row"),
+                      field<&Params::v_out_head>("v_out_head"), field<&Params::table_row>("table_row"),
+                      field<&Params::out_rows>("out_rows"),     field<&Params::batch>("batch"),
+                      field<&Params::heads>("heads"),           field<&Params::zero_gaps>("zero_gaps"),
+                      field<&Params::k_blocks>("k_blocks"),     field<&Params::k_rows>("k_rows"),
+                      field<&Params::k_group>("k_group"),       field<&Params::v_rows>("v_rows"),
+                      field<&Params::v_group>("v_group"),       field<&Params::k_magic>("k_magic"),
+                      field<&Params::v_magic>("v_magic")};
+  }
+};
+
+/// Elements that one access moves: what alignment and head dim allow, at most 16 bytes of the wider type's narrower side.
+constexpr int vector_elements(const Spec& s, int dim) {
+  int vec = std::max(1, std::min(16 / bytes(s.kv), promised_bytes(s.align, s.kv) / bytes(s.kv)));
+  while (dim % vec != 0) vec /= 2;
+  return vec;
+}
+
+/// Items, (row, head) pairs of `dim` elements, that a block copies at most. At least 1 for any dim that check() lets pass.
+constexpr int items(const Spec& s, int dim) { return s.threads * s.unroll * vector_elements(s, dim) / dim; }
+
+}  // namespace pagejit::flatten
