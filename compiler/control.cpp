@@ -1,0 +1,140 @@
+// Branches, loops, and where a program stands in its tile.
+#include <llvm/IR/BasicBlock.h>
+
+#include <numeric>
+
+#include "compiler/arith.h"
+#include "compiler/builder.h"
+#include "runtime/base/error.h"
+
+namespace pagejit {
+namespace {
+
+llvm::BasicBlock* block(Kernel::Builder& b, const char* name) { return llvm::BasicBlock::Create(*b.context, name, b.function); }
+
+/// The bits of the thread's number that `bases` maps to coordinates, as one integer: a shift and a mask for each run of
+/// bits that move together.
+Reg thread_part(Kernel& k, const std::vector<int>& bases) {
+  Kernel::Builder& b = k.builder();
+  llvm::Value* thread = b.op(MachineOp::thread_id, {});
+  llvm::Value* sum = nullptr;
+  int all = 0, lowest = 0;
+  for (std::size_t i = 0; i < bases.size();) {
+    std::size_t n = 1;
+    if (bases[i] == 0) { ++i; continue; }
+    while (i + n < bases.size() && bases[i + n] == bases[i] << n) ++n;
+    llvm::Value* v = i == 0 ? thread : b.ir.CreateLShr(thread, i);
+    if (i + n < bases.size()) v = b.ir.CreateAnd(v, (std::uint64_t{1} << n) - 1);
+    int scale = bases[i];
+    v = scale & (scale - 1) ? b.ir.CreateMul(v, b.ir.getInt32(static_cast<unsigned>(scale)))
+                            : b.ir.CreateShl(v, static_cast<std::uint64_t>(__builtin_ctz(static_cast<unsigned>(scale))));
+    int covered = scale * ((1 << n) - 1);
+    sum = !sum ? v : all & covered ? b.ir.CreateXor(sum, v) : b.ir.CreateOr(sum, v);
+    all |= covered;
+    lowest = lowest == 0 ? scale : std::min(lowest, scale);
+    i += n;
+  }
+  if (!sum) return {};
+  return plain(sum, Facts::range(0, all, lowest & -lowest));
+}
+
+}  // namespace
+
+Tile Kernel::arange(const Layout& layout, int dim) {
+  Builder& b = *builder_;
+  if (layout.warps() != warps())
+    fail(Code::internal, "a layout for another number of warps than the block has", {{"layout", layout.text()}});
+  std::size_t d = static_cast<std::size_t>(dim);
+  std::vector<int> bases;
+  int threads_reach = 0, registers_reach = 0;
+  for (int i = 0; i < 5; ++i) bases.push_back(layout.lane_basis(i)[d]);
+  for (int i = 0; (1 << i) < layout.warps(); ++i) bases.push_back(layout.warp_basis(i)[d]);
+  for (int basis : bases) threads_reach |= basis;
+  Reg thread = thread_part(*this, bases);
+  std::vector<Reg> regs;
+  for (int r = 0; r < layout.registers(); ++r) {
+    int at = 0;
+    for (int i = 0; (1 << i) < layout.registers(); ++i)
+      if (r >> i & 1) at ^= layout.reg_basis(i)[d];
+    registers_reach |= at;
+    if ((at & threads_reach) == 0) regs.push_back({thread.base, at, -1, thread.facts});
+    else regs.push_back(plain(b.ir.CreateXor(b.value(thread, Type::i32), b.ir.getInt32(static_cast<unsigned>(at))),
+                              Facts::range(0, layout.shape()[d] - 1)));
+  }
+  return Tile(*this, Type::i32, std::make_shared<Layout>(layout), std::move(regs));
+}
+
+Tile Kernel::full(const Layout& layout, const Value& value) {
+  return Tile(*this, value.type(), std::make_shared<Layout>(layout),
+              std::vector<Reg>(static_cast<std::size_t>(layout.registers()), value.reg(0)));
+}
+
+void Kernel::when(const Value& condition, const std::function<void()>& then, const std::function<void()>& otherwise) {
+  Builder& b = *builder_;
+  llvm::BasicBlock *yes = block(b, "then"), *no = otherwise ? block(b, "else") : nullptr, *after = block(b, "after");
+  b.ir.CreateCondBr(b.value(condition.reg(0), Type::i1), yes, no ? no : after);
+  b.ir.SetInsertPoint(yes);
+  then();
+  b.ir.CreateBr(after);
+  if (otherwise) {
+    b.ir.SetInsertPoint(no);
+    otherwise();
+    b.ir.CreateBr(after);
+  }
+  b.ir.SetInsertPoint(after);
+}
+
+void Kernel::loop(const Value& first, const Value& last, const Value& step, const std::function<void(Value)>& body) {
+  loop(first, last, step, {}, [&](Value i, std::vector<Tile>&) { body(i); });
+}
+
+std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Value& step, std::vector<Tile> carried,
+                               const std::function<void(Value, std::vector<Tile>&)>& body) {
+  Builder& b = *builder_;
+  Type type = first.type() == Type::i64 || last.type() == Type::i64 || step.type() == Type::i64 ? Type::i64 : Type::i32;
+  auto widened = [&](const Value& v) { return type == Type::i64 ? Value(wide(v)) : v; };
+  Value from = widened(first), to = widened(last), by = widened(step);
+  llvm::Value *start = b.value(from.reg(0), type), *end = b.value(to.reg(0), type), *stride = b.value(by.reg(0), type);
+  std::vector<std::vector<llvm::Value*>> initial;
+  for (const Tile& t : carried) {
+    initial.emplace_back();
+    for (const Reg& r : t.regs()) initial.back().push_back(b.value(r, t.type()));
+  }
+
+  llvm::BasicBlock *before = b.ir.GetInsertBlock(), *head = block(b, "loop"), *turn = block(b, "turn"), *after = block(b, "after");
+  b.ir.CreateBr(head);
+  b.ir.SetInsertPoint(head);
+  llvm::PHINode* i = b.ir.CreatePHI(b.type(type), 2, "i");
+  i->addIncoming(start, before);
+  std::vector<std::vector<llvm::PHINode*>> phis;
+  std::vector<Tile> now;
+  for (std::size_t c = 0; c < carried.size(); ++c) {
+    const Tile& t = carried[c];
+    std::vector<Reg> regs;
+    phis.emplace_back();
+    for (llvm::Value* v : initial[c]) {
+      phis.back().push_back(b.ir.CreatePHI(b.type(t.type()), 2));
+      phis.back().back()->addIncoming(v, before);
+      regs.push_back(plain(phis.back().back(), is_integer(t.type()) ? Facts::of_bits(bits(t.type())) : Facts{}));
+    }
+    now.emplace_back(*this, t.type(), t.layout(), std::move(regs));
+  }
+  std::vector<Tile> result = now;
+  b.ir.CreateCondBr(b.ir.CreateICmpSLT(i, end), turn, after);
+
+  b.ir.SetInsertPoint(turn);
+  Facts stepped = Facts::exactly(0) + from.reg(0).all();
+  stepped.divisor = std::gcd(from.reg(0).all().divisor, by.reg(0).all().divisor);
+  if (to.reg(0).all().hi != std::numeric_limits<std::int64_t>::max()) stepped.hi = std::max(stepped.lo, to.reg(0).all().hi - 1);
+  else stepped.hi = std::numeric_limits<std::int64_t>::max();
+  body(Value(*this, type, plain(i, stepped)), now);
+  for (std::size_t c = 0; c < carried.size(); ++c)
+    for (std::size_t r = 0; r < phis[c].size(); ++r)
+      phis[c][r]->addIncoming(b.value(now[c].reg(static_cast<int>(r)), carried[c].type()), b.ir.GetInsertBlock());
+  i->addIncoming(b.ir.CreateNSWAdd(i, stride), b.ir.GetInsertBlock());
+  b.ir.CreateBr(head);
+  b.ir.SetInsertPoint(after);
+  return result;
+}
+
+}  // namespace pagejit
