@@ -1,0 +1,39 @@
+#include "runtime/base/request.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "runtime/base/fields.h"
+
+namespace pagejit {
+
+std::uint64_t hash64(std::string_view text) {
+  return XXH3_128bits(text.data(), text.size()).low64;
+}
+
+std::string hash128_hex(std::string_view text) {
+  XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+Request make_request(std::string spec_line, std::string target, std::string_view abi_text, std::string_view generator) {
+  SpecWords words = parse_words(spec_line);
+  std::vector<std::string> lines{fmt::format("abi={}", hash128_hex(abi_text)), fmt::format("family={}", words.family),
+                                 fmt::format("generator={}", generator), fmt::format("target={}", target)};
+  for (const auto& [name, value] : words.values)
+    lines.push_back(fmt::format("spec.{}={}", name, percent_escape(value)));
+  std::sort(lines.begin(), lines.end());
+
+  Request request;
+  request.spec_line = print_words(std::move(words));  // whatever the order in which it came
+  request.target = std::move(target);
+  request.key_text = fmt::format("pagejit-key 1\n{}\n", fmt::join(lines, "\n"));
+  request.spec_id = hash64(request.spec_line);
+  request.key_id = hash64(request.key_text);
+  return request;
+}
+
+}  // namespace pagejit
