@@ -11,12 +11,8 @@
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/Target/TargetOptions.h>
-#include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/ADCE.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
-#include <llvm/Transforms/Scalar/LICM.h>
-#include <llvm/Transforms/Scalar/LoopPassManager.h>
-#include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include <chrono>
 #include <mutex>
@@ -54,7 +50,7 @@ std::unique_ptr<llvm::TargetMachine> machine(const Target& target, int isa) {
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // the emulator rounds after every operation; so does the GPU then
   return std::unique_ptr<llvm::TargetMachine>(
       nvptx().createTargetMachine(llvm::Triple("nvptx64-nvidia-cuda"), std::string(target.name), fmt::format("+ptx{}", isa), options,
-                                  std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Default));
+                                  std::nullopt, std::nullopt, llvm::CodeGenOptLevel::None));
 }
 
 /// Takes LLVM's notes; our own frame throws them.
@@ -99,11 +95,9 @@ void optimise(llvm::Module& module, llvm::TargetMachine& tm) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graphs, modules);
-  // The tile language emits little that is redundant; ptxas does the heavy lifting on what is left.
+  // The tile language emits little that is redundant, and ptxas optimises all over again: InstCombine and LLVM's own
+  // scheduling cost four times as long as the rest together and left the machine code with more registers.
   llvm::FunctionPassManager passes;
-  passes.addPass(llvm::EarlyCSEPass());
-  passes.addPass(llvm::InstCombinePass());
-  passes.addPass(llvm::SimplifyCFGPass());
   passes.addPass(llvm::EarlyCSEPass());
   passes.addPass(llvm::ADCEPass());
   for (llvm::Function& f : module)

@@ -18,6 +18,7 @@ Words words(llvm::IRBuilder<>& b, int bytes) {
   auto vector = [&](int n, llvm::Type* t) { return n == 1 ? t : static_cast<llvm::Type*>(llvm::FixedVectorType::get(t, static_cast<unsigned>(n))); };
   if (bytes == 1) return {1, 8, "h", b.getInt16Ty(), b.getInt8Ty()};
   if (bytes == 2) return {1, 16, "h", b.getInt16Ty(), b.getInt16Ty()};
+  if (bytes == 8) return {1, 64, "l", b.getInt64Ty(), b.getInt64Ty()};
   return {bytes / 4, 32, "r", b.getInt32Ty(), vector(bytes / 4, b.getInt32Ty())};
 }
 
