@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <vector>
 
+#include "runtime/base/error.h"
 #include "runtime/base/fields.h"
 
 namespace pagejit {
+namespace {
+constexpr std::string_view key_heading = "pagejit-key 1\n";
+}
 
 std::uint64_t hash64(std::string_view text) {
   return XXH3_128bits(text.data(), text.size()).low64;
@@ -30,7 +34,32 @@ Request make_request(std::string spec_line, std::string target, std::string_view
   Request request;
   request.spec_line = print_words(std::move(words));  // whatever the order in which it came
   request.target = std::move(target);
-  request.key_text = fmt::format("pagejit-key 1\n{}\n", fmt::join(lines, "\n"));
+  request.key_text = fmt::format("{}{}\n", key_heading, fmt::join(lines, "\n"));
+  request.spec_id = hash64(request.spec_line);
+  request.key_id = hash64(request.key_text);
+  return request;
+}
+
+std::string key_value(std::string_view key_text, std::string_view name) {
+  for (std::string_view line : split(key_text, '\n'))
+    if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=')
+      return std::string(line.substr(name.size() + 1));
+  return {};
+}
+
+Request request_of_key(std::string key_text) {
+  if (!key_text.starts_with(key_heading)) fail(Code::damaged, "a key text does not begin with 'pagejit-key 1'");
+  constexpr std::string_view spec = "spec.";
+  Request request;
+  SpecWords words{key_value(key_text, "family"), {}};
+  for (std::string_view line : split(key_text, '\n'))
+    if (line.starts_with(spec)) {
+      auto [name, value] = split_name_value(line.substr(spec.size()));
+      words.values.emplace_back(std::move(name), percent_unescape(value));
+    }
+  request.spec_line = print_words(std::move(words));
+  request.target = key_value(key_text, "target");
+  request.key_text = std::move(key_text);
   request.spec_id = hash64(request.spec_line);
   request.key_id = hash64(request.key_text);
   return request;

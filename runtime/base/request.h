@@ -23,4 +23,10 @@ struct Request {
 /// spec.* (one line a field), target, abi, generator. Both ids follow from the texts.
 Request make_request(std::string spec_line, std::string target, std::string_view abi_text, std::string_view generator);
 
+/// The other way: the request whose key text this is. Throws Error(damaged) where it is none.
+Request request_of_key(std::string key_text);
+
+/// One value of a key text, such as "generator"; empty where it has none.
+std::string key_value(std::string_view key_text, std::string_view name);
+
 }  // namespace pagejit

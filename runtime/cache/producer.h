@@ -1,0 +1,14 @@
+// Which tools made an entry's bytes, as "name=value" lines; part of its file name, never of its identity.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace pagejit::cache {
+
+/// The compiler's lines and the assembler's ("assembler=driver 13000", "cubin=9.0"), sorted. Without an assembler:
+/// "assembler=none", "cubin=none".
+std::string full_producer(std::string_view compiler, std::string_view assembler);
+/// What is left of a producer text without the assembler's lines.
+std::string compiler_part(std::string_view producer);
+
+}  // namespace pagejit::cache
