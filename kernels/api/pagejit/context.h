@@ -1,0 +1,63 @@
+// A device with its kernels: what a host program keeps as long as it launches anything.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "kernels/flatten/args.h"
+#include "runtime/backend.h"
+
+namespace pagejit {
+
+struct Options {
+  std::string device = "auto";  // "cuda", "cuda:N", "emulator"; auto: the first GPU, else the emulator
+  std::string cache_dir;        // of kernels; empty: PAGEJIT_CACHE_DIR, else the user's cache folder
+  std::string mode;             // "auto", "require" (never compiles), "rebuild"; empty: PAGEJIT_MODE, else auto
+};
+
+/// Thread-safe: any number of threads may launch, prepare and ask at once. Every method throws pagejit::Error.
+class Context {
+ public:
+  explicit Context(const Options& options = {});
+  explicit Context(std::unique_ptr<Backend> backend);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  /// Enqueues one launch on `stream` (a CUstream; null is the default one), or none if there is nothing to do. An Error
+  /// leaves every buffer untouched. The first call of each Spec loads its kernel, from the cache or by compiling it;
+  /// later calls take no lock and no memory. A stream that captures needs its kernels prepared before.
+  void flatten(const FlattenArgs& args, Stream stream = nullptr);
+
+  /// Loads the kernel that flatten(args) would launch, and launches nothing. The pointers count: their alignment
+  /// decides.
+  void prepare(const FlattenArgs& args);
+  /// Loads the kernel of a spec line, as pagejit-precompile prints them.
+  void prepare(std::string_view spec_line);
+
+  /// The spec line of the kernel that flatten(args) would launch.
+  std::string spec_line(const FlattenArgs& args) const;
+
+  const std::string& target() const;  // "sm_90a", "emulator"
+  std::string device_name() const;    // "NVIDIA H200", "emulator"
+  int multiprocessors() const;
+  bool emulated() const;
+  Statistics statistics() const;
+
+  // Memory of the device, for hosts that have no allocator of their own.
+  void* allocate(std::size_t bytes, const char* label = "buffer");
+  void release(void* memory);
+  void copy_in(void* device, const void* host, std::size_t bytes, Stream stream = nullptr);
+  void copy_out(void* host, const void* device, std::size_t bytes, Stream stream = nullptr);
+  void fill(void* device, unsigned char byte, std::size_t bytes, Stream stream = nullptr);
+  void synchronise(Stream stream = nullptr);
+
+  Backend& backend();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace pagejit

@@ -1,0 +1,7 @@
+// All of pagejit's C++ interface. The plain C one is pagejit.h, one folder up.
+#pragma once
+#include <pagejit/context.h>
+#include <pagejit/error.h>
+#include <pagejit/flatten.h>
+#include <pagejit/statistics.h>
+#include <pagejit/tensor.h>

@@ -1,0 +1,145 @@
+#include "kernels/common/check.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "runtime/base/error.h"
+
+namespace pagejit {
+namespace {
+
+constexpr std::string_view elem_name(Elem e) {
+  for (const auto& [known, name] : enum_names(Elem{}))
+    if (known == e) return name;
+  return "an unknown element";
+}
+
+std::string elem_names(unsigned set) {
+  std::string text;
+  for (const auto& [e, name] : enum_names(Elem{}))
+    if (set & elem_set(e)) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+/// The name of one axis, out of "[pages, page, heads, dim]".
+std::string axis_name(std::string_view axes, int axis) {
+  axes = axes.substr(1, axes.size() - 2);
+  while (axis-- > 0) axes = axes.substr(axes.find(", ") + 2);
+  return std::string(axes.substr(0, axes.find(", ")));
+}
+
+bool known_elem(Elem e) {
+  return static_cast<unsigned>(e) <= static_cast<unsigned>(Elem::i64);
+}
+
+bool empty(const Tensor& t) {
+  for (int d = 0; d < t.rank; ++d)
+    if (t.shape[d] == 0) return true;
+  return false;
+}
+
+/// Whether the bytes from the first element to the last one fit in an address.
+bool spans(const Tensor& t) {
+  std::int64_t last = 1, reach = 0;
+  for (int d = 0; d < t.rank; ++d) {
+    if (__builtin_mul_overflow(t.shape[d] - 1, t.step(d), &reach)) return false;
+    if (__builtin_add_overflow(last, reach, &last)) return false;
+  }
+  return !__builtin_mul_overflow(last, bytes(t.elem), &reach);
+}
+
+bool usable_strides(const Tensor& t) {
+  int last = t.rank - 1;
+  if (t.shape[last] > 1 && t.stride[last] != 1) return false;
+  for (int d = 0; d < last; ++d)
+    if (t.shape[d] > 1 && t.stride[d] <= 0) return false;
+  return spans(t);
+}
+
+bool usable_pointer(const Tensor& t) {
+  auto address = reinterpret_cast<std::uintptr_t>(t.data);
+  return address != 0 && (address & static_cast<std::uintptr_t>(bytes(t.elem) - 1)) == 0;
+}
+
+bool usable(const Tensor& t, const Expected& expected) {
+  if (t.rank != expected.rank || !known_elem(t.elem) || !(expected.elems & elem_set(t.elem))) return false;
+  std::int64_t any = 0;
+  for (int d = 0; d < t.rank; ++d) any |= t.shape[d];
+  return any >= 0 && (empty(t) || (usable_pointer(t) && usable_strides(t)));
+}
+
+[[noreturn]] void explain_strides(const Tensor& t, const Expected& what) {
+  int last = t.rank - 1;
+  if (t.shape[last] > 1 && t.stride[last] != 1)
+    bad_argument(what, t, fmt::format("has the stride {} along its last axis", t.stride[last]),
+                 "1: the elements of a row must be neighbours");
+  for (int d = 0; d < last; ++d)
+    if (t.shape[d] > 1 && t.stride[d] <= 0)
+      bad_argument(what, t, fmt::format("has the stride {} along {}", t.stride[d], axis_name(what.axes, d)),
+                   "a positive stride, in elements");
+  bad_argument(what, t, "reaches past the end of the address space",
+               "sizes and strides, in elements, of memory that exists");
+}
+
+[[noreturn]] void explain(const Tensor& t, const Expected& what) {
+  if (t.omitted()) bad_argument(what, t, "is missing", fmt::format("a tensor {}", what.axes));
+  if (t.rank != what.rank)
+    bad_argument(what, t, fmt::format("has rank {}", t.rank), fmt::format("rank {}: {}", what.rank, what.axes));
+  if (!known_elem(t.elem) || !(what.elems & elem_set(t.elem)))
+    bad_argument(what, t, fmt::format("has the element type {}", elem_name(t.elem)),
+                 "one of " + elem_names(what.elems));
+  for (int d = 0; d < t.rank; ++d)
+    if (t.shape[d] < 0)
+      bad_argument(what, t, fmt::format("has the size {} along {}", t.shape[d], axis_name(what.axes, d)), "at least 0");
+  if (t.data == nullptr) bad_argument(what, t, "is a null pointer", "a pointer to device memory");
+  if (!usable_pointer(t))
+    bad_argument(what, t, fmt::format("lies at {}", t.data),
+                 fmt::format("an address that is a multiple of {} bytes, its element", bytes(t.elem)));
+  explain_strides(t, what);
+}
+
+std::string list(const std::int64_t* values, int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += (i ? ", " : "") + std::to_string(values[i]);
+  return "[" + text + "]";
+}
+
+}  // namespace
+
+void check_tensor(const Tensor& t, const Expected& expected) {
+  if (!usable(t, expected)) [[unlikely]]
+    explain(t, expected);
+}
+
+void check_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
+                std::int64_t expected) {
+  if (value == expected) [[likely]]
+    return;
+  fail(Code::argument,
+       fmt::format("{} has {} {}; expected {}, as {} has", what.name, value, axis, expected, model.name),
+       {{"argument", what.name}});
+}
+
+void check_no_overlap(const Tensor& t, const Expected& expected) {
+  if (empty(t)) return;
+  // Two axes besides the last: the rows of the one with the smaller stride must end before the other one steps.
+  int near = t.step(0) <= t.step(1) ? 0 : 1, far = 1 - near;
+  std::int64_t row = t.shape[2], width = (t.shape[near] - 1) * t.step(near) + row;
+  bool apart = (t.shape[near] < 2 || t.step(near) >= row) && (t.shape[far] < 2 || t.step(far) >= width);
+  if (!apart) [[unlikely]]
+    bad_argument(expected, t, "overlaps itself", "strides that keep its rows apart: it is written");
+}
+
+std::string describe(const Tensor& t) {
+  if (t.omitted()) return "left out";
+  int rank = t.rank < 0 ? 0 : t.rank > Tensor::max_rank ? Tensor::max_rank : t.rank;
+  return fmt::format("{} {} strides {} at {}", elem_name(t.elem), list(t.shape, rank), list(t.stride, rank), t.data);
+}
+
+void bad_argument(const Expected& what, const Tensor& t, std::string problem, std::string expected) {
+  fail(Code::argument, fmt::format("{} {}; expected {}", what.name, problem, expected),
+       {{"argument", what.name}, {what.name, describe(t)}});
+}
+
+}  // namespace pagejit

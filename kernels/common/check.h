@@ -1,0 +1,60 @@
+// Argument checks that families share: a few comparisons when all is well, a whole sentence when it is not.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "kernels/common/align.h"
+#include "kernels/common/tensor.h"
+
+namespace pagejit {
+
+/// Elements as a set, one bit each.
+template <class... E>
+constexpr unsigned elem_set(E... e) {
+  return (0u | ... | (1u << static_cast<unsigned>(e)));
+}
+
+/// What an argument must look like.
+struct Expected {
+  const char* name;  // "k_cache"
+  const char* axes;  // "[pages, page, heads, dim]": its number of names is the rank
+  int rank;
+  unsigned elems;
+};
+
+/// Throws Error(argument) unless the rank, element, sizes, pointer and strides are usable: the last stride 1, all
+/// others positive, the pointer a multiple of the element. A tensor of no elements needs neither pointer nor strides.
+void check_tensor(const Tensor& t, const Expected& expected);
+
+/// Throws Error(argument): "v_cache has 4 heads; expected 8, as k_cache has". The sizes must be equal.
+void check_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
+                std::int64_t expected);
+
+/// Throws Error(argument) where two elements of `t` may share memory: it is written, so they must not.
+void check_no_overlap(const Tensor& t, const Expected& expected);
+
+/// "bf16 [32, 64, 8, 128] strides [65536, 1024, 128, 1] at 0x7f…".
+std::string describe(const Tensor& t);
+
+[[noreturn]] void bad_argument(const Expected& what, const Tensor& t, std::string problem, std::string expected);
+
+/// Gathers the alignment that a call's tensors have in common.
+class AlignmentOf {
+ public:
+  /// The pointer and every stride that is used, all but the last one. A tensor of no elements says nothing.
+  void add(const Tensor& t) {
+    std::uint64_t all = 0, scale = static_cast<std::uint64_t>(bytes(t.elem));
+    for (int d = 0; d < t.rank - 1; ++d) all |= static_cast<std::uint64_t>(t.step(d)) * scale;
+    bits_ |= all | reinterpret_cast<std::uintptr_t>(t.data);
+  }
+  Align get() const {
+    if (bits_ % 16 == 0) return Align::a16;
+    if (bits_ % 8 == 0) return Align::a8;
+    return bits_ % 4 == 0 ? Align::a4 : Align::elem;
+  }
+
+ private:
+  std::uint64_t bits_ = 0;
+};
+
+}  // namespace pagejit

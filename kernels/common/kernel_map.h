@@ -1,0 +1,83 @@
+// From a Spec to the kernel that was loaded for it: the hot path's look-up, without lock, heap or text.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/base/fields.h"
+
+namespace pagejit {
+
+class LoadedKernel;
+
+/// A number made of all fields of a Spec; equal Specs give equal numbers.
+template <class Spec>
+constexpr std::uint64_t mixed(const Spec& s) {
+  std::uint64_t h = 0;
+  for_each_field(s, [&](std::string_view, const auto& value, const auto&) {
+    h = (h ^ static_cast<std::uint64_t>(value)) * 0x9e3779b97f4a7c15u;
+    h ^= h >> 29;
+  });
+  return h;
+}
+
+/// Readers take no lock: they follow one pointer to a table whose slots only ever go from null to an entry. Writers are
+/// serialised, and a table that fills up is replaced by a larger one; the old ones stay, for readers still in them.
+template <class Spec>
+class KernelMap {
+ public:
+  KernelMap() { grow(16); }
+  KernelMap(const KernelMap&) = delete;
+
+  const LoadedKernel* find(const Spec& s) const {
+    const Table& table = *table_.load(std::memory_order_acquire);
+    for (std::uint64_t i = mixed(s);; ++i) {
+      const Entry* entry = table.slots[i & table.mask].load(std::memory_order_acquire);
+      if (entry == nullptr) return nullptr;
+      if (entry->spec == s) return entry->kernel;
+    }
+  }
+
+  void insert(const Spec& s, const LoadedKernel& kernel) {
+    std::lock_guard lock(writers_);
+    if (find(s) != nullptr) return;
+    entries_.push_back(std::make_unique<Entry>(Entry{s, &kernel}));
+    Table& table = *tables_.back();
+    if (2 * entries_.size() > table.mask)
+      grow(2 * (table.mask + 1));  // takes the new entry with it
+    else
+      put(table, *entries_.back());
+  }
+
+ private:
+  struct Entry {
+    Spec spec;
+    const LoadedKernel* kernel;
+  };
+  struct Table {
+    explicit Table(std::uint64_t size) : mask(size - 1), slots(new std::atomic<const Entry*>[size]()) {}
+    std::uint64_t mask;
+    std::unique_ptr<std::atomic<const Entry*>[]> slots;
+  };
+
+  static void put(Table& table, const Entry& entry) {
+    std::uint64_t i = mixed(entry.spec);
+    while (table.slots[i & table.mask].load(std::memory_order_relaxed) != nullptr) ++i;
+    table.slots[i & table.mask].store(&entry, std::memory_order_release);
+  }
+  void grow(std::uint64_t size) {
+    auto table = std::make_unique<Table>(size);
+    for (const auto& entry : entries_) put(*table, *entry);
+    table_.store(table.get(), std::memory_order_release);
+    tables_.push_back(std::move(table));
+  }
+
+  std::atomic<const Table*> table_;
+  std::mutex writers_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+  std::vector<std::unique_ptr<Table>> tables_;
+};
+
+}  // namespace pagejit

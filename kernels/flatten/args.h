@@ -1,0 +1,38 @@
+// What a caller says to flatten a paged cache. Included by <pagejit/flatten.h>.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "kernels/common/tensor.h"
+#include "kernels/flatten/spec.h"
+
+namespace pagejit {
+
+struct FlattenArgs {
+  /// The order of a page's axes: nhd is [pages, page, heads, dim], hnd is [pages, heads, page, dim].
+  enum class Layout : unsigned char { nhd, hnd };
+  /// The order of an output's axes: shd is [out_rows, heads, dim], hsd is [heads, out_rows, dim].
+  enum class Out : unsigned char { shd, hsd };
+
+  Tensor k_cache;      // 4-D, f16, bf16 or f32; any strides, the last one 1
+  Tensor v_cache;      // as k_cache in all but its head dim and its strides
+  Tensor k_out;        // 3-D, f16, bf16 or f32; rows that do not fit are dropped
+  Tensor v_out;        // as k_out; left out, or at k_out's own data: joint K and V (see below)
+  Tensor block_table;  // [batch, columns], i32 or i64: page ids; entries past a sequence's end are never read
+  Tensor lengths;      // [batch], i32 or i64
+  Tensor start_loc;    // [batch], i32 or i64; left out: the exclusive prefix sum of lengths, made on the device
+
+  Layout layout = Layout::nhd;
+  Out out = Out::shd;
+  flatten::Tail tail = flatten::Tail::zero;
+  bool zero_gaps = false;  // rows between sequences are zeroed too; needs Tail::zero
+
+  /// Lengths that the host happens to know: if given, each is checked (not negative, within the table's columns).
+  std::span<const std::int64_t> host_lengths = {};
+
+  // Joint K and V (MLA: V is the first Dv elements of K). If v_out is left out, or is k_out's own memory, only K is
+  // copied and V's output is k_out[..., :Dv]. Then v_cache may be left out too, or must be k_cache's memory at its
+  // strides with no larger head dim. With a v_out of its own, V is copied like any other tensor, wherever it lies.
+};
+
+}  // namespace pagejit

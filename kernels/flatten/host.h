@@ -1,0 +1,42 @@
+// The host's half of flatten: checks the arguments, picks the Spec, shapes the launch. Knows no compiler and no driver.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/common/model.h"
+#include "kernels/flatten/args.h"
+#include "kernels/flatten/spec.h"
+#include "runtime/backend.h"
+
+namespace pagejit::flatten {
+
+constexpr int max_dim = 4096;  // elements: a block of any alignment holds at least one head of it
+
+struct Plan {
+  Spec spec;
+  Params params{};
+  Grid grid;
+};
+
+/// Throws Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.
+/// Takes constant time, save for host_lengths; looks at no device memory.
+bool plan(const FlattenArgs& args, int multiprocessors, Plan& out);
+
+/// How the output rows are dealt out to blocks.
+struct LaunchShape {
+  std::int32_t group;           // heads a block
+  std::int32_t k_rows, v_rows;  // output rows a block, of K and of V
+  std::int64_t k_blocks, v_blocks;
+  std::int64_t head_blocks;  // the grid's y
+};
+LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, int multiprocessors);
+
+/// One line for `--list`; what a field means, for each name in Spec::fields().
+std::string_view summary();
+std::string_view field_help(std::string_view field);
+
+/// All that serving this model can ask for: alignment classes, tail policies, kinds of starts and lengths.
+std::vector<Spec> specs_for_model(const ModelShape& model);
+
+}  // namespace pagejit::flatten

@@ -1,0 +1,116 @@
+// The shape of a launch, and what is said and listed of Specs.
+#include <fmt/format.h>
+
+#include "kernels/flatten/host.h"
+#include "runtime/base/error.h"
+
+namespace pagejit::flatten {
+namespace {
+
+template <class T>
+constexpr T ceil_div(T a, T b) {
+  return (a + b - 1) / b;
+}
+
+/// Rows of a block that has `group` heads of each: as many as it can hold, fewer where that would leave multiprocessors
+/// idle.
+std::int32_t rows_of_block(const Spec& s, int dim, std::int32_t group, std::int64_t rows_wanted) {
+  std::int64_t most = std::min(items(s, dim) / group, s.threads);  // a thread looks up one row
+  // One access a thread: below that a block only gets emptier, not faster.
+  std::int64_t least = std::clamp<std::int64_t>(s.threads * vector_elements(s, dim) / dim / group, 1, most);
+  return static_cast<std::int32_t>(std::clamp(rows_wanted, least, most));
+}
+
+void need(bool ok, std::string_view field, std::string value, std::string_view expected) {
+  if (!ok)
+    fail(Code::argument, fmt::format("{} is {}; expected {}", field, value, expected), {{"field", std::string(field)}});
+}
+
+std::string_view name_of(Elem e) {
+  return enum_names(e)[static_cast<std::size_t>(e)].second;
+}
+
+bool is_model_float(Elem e) {
+  return e == Elem::f16 || e == Elem::bf16 || e == Elem::f32;
+}
+bool is_index(Elem e) {
+  return e == Elem::i32 || e == Elem::i64;
+}
+
+}  // namespace
+
+void check(const Spec& s) {
+  check_fields(s);
+  auto elem = [](Elem e) { return std::string(name_of(e)); };
+  need(is_model_float(s.kv), "kv", elem(s.kv), "f16, bf16 or f32");
+  need(is_model_float(s.to), "to", elem(s.to), "f16, bf16 or f32");
+  need(is_index(s.table), "table", elem(s.table), "i32 or i64");
+  need(is_index(s.lengths), "lengths", elem(s.lengths), "i32 or i64");
+  need(s.dim_k <= max_dim, "dim_k", std::to_string(s.dim_k), fmt::format("at most {}", max_dim));
+  need(s.dim_v <= max_dim, "dim_v", std::to_string(s.dim_v), fmt::format("at most {}", max_dim));
+  need(!s.joint || s.dim_v == s.dim_k, "dim_v", std::to_string(s.dim_v),
+       fmt::format("{}, as dim_k: V is a part of K (joint)", s.dim_k));
+  need(items(s, s.dim_k) >= 1 && items(s, s.dim_v) >= 1, "threads", std::to_string(s.threads),
+       "threads × unroll × the elements of an access to be at least one head dim");
+}
+
+LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, int multiprocessors) {
+  int sides = s.joint ? 1 : 2;
+  std::int64_t group = std::min<std::int64_t>(heads, std::min(items(s, s.dim_k), items(s, s.dim_v)));
+  LaunchShape shape{};
+  shape.head_blocks = ceil_div(heads, group);
+  shape.group =
+      static_cast<std::int32_t>(ceil_div(heads, shape.head_blocks));  // the same number of heads for each, nearly
+  std::int64_t blocks_wanted = std::max<std::int64_t>(1, 2 * multiprocessors / (sides * shape.head_blocks));
+  std::int64_t rows_wanted = ceil_div(out_rows, blocks_wanted);
+  shape.k_rows = rows_of_block(s, s.dim_k, shape.group, rows_wanted);
+  shape.v_rows = rows_of_block(s, s.dim_v, shape.group, rows_wanted);
+  shape.k_blocks = ceil_div<std::int64_t>(out_rows, shape.k_rows);
+  shape.v_blocks = s.joint ? 0 : ceil_div<std::int64_t>(out_rows, shape.v_rows);
+  return shape;
+}
+
+std::string_view summary() {
+  return "gathers the pages of every sequence into one contiguous array, and clears what follows";
+}
+
+std::string_view field_help(std::string_view field) {
+  static constexpr std::pair<std::string_view, std::string_view> rows[] = {
+      {"kv", "element of the cache: f16, bf16 or f32"},
+      {"to", "element of the output: f16, bf16 or f32"},
+      {"dim_k", "head dim of K"},
+      {"dim_v", "head dim of V; joint: the same as dim_k"},
+      {"page", "rows of a page"},
+      {"joint", "V is a prefix of K: only K is copied"},
+      {"tail", "output rows after the last sequence"},
+      {"table", "element of the page table: i32 or i64"},
+      {"lengths", "element of the lengths: i32 or i64"},
+      {"starts", "first output row of each sequence: given, or the running sum of lengths"},
+      {"align", "what pointers and strides in bytes are multiples of"},
+      {"threads", "threads of a block"},
+      {"unroll", "accesses in flight, a thread"}};
+  for (const auto& [name, help] : rows)
+    if (name == field) return help;
+  return "";
+}
+
+std::vector<Spec> specs_for_model(const ModelShape& m) {
+  std::vector<Spec> all;
+  Spec s;
+  s.kv = s.to = m.elem;
+  s.dim_k = m.dim_k;
+  s.dim_v = m.joint ? m.dim_k : m.dim_v;
+  s.joint = m.joint;
+  for (int page : m.pages)
+    for (Elem lengths : m.lengths)
+      for (Starts starts : {Starts::computed, lengths == Elem::i64 ? Starts::i64 : Starts::i32})
+        for (Tail tail : {Tail::zero, Tail::untouched})
+          for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem}) {
+            if (align == Align::elem && bytes(m.elem) >= 4) continue;  // an element of 4 bytes is aligned to 4
+            s.page = page, s.lengths = lengths, s.starts = starts, s.tail = tail, s.align = align;
+            all.push_back(s);
+          }
+  return all;
+}
+
+}  // namespace pagejit::flatten
