@@ -9,7 +9,8 @@
 
 namespace pagejit {
 
-/// A CUstream as an integer-sized handle; null is the default stream. The emulator runs everything at once and ignores it.
+/// A CUstream as an integer-sized handle; null is the default stream. The emulator runs everything at once and ignores
+/// it.
 using Stream = void*;
 
 struct Grid {
@@ -30,13 +31,13 @@ class LoadedKernel {
 
 /// Counters since the backend was made. All are totals of events, never gauges.
 struct Statistics {
-  std::uint64_t compiles = 0;      // Spec → PTX by the compiler (or → host code by the emulator)
-  std::uint64_t assemblies = 0;    // PTX → cubin
-  std::uint64_t memory_hits = 0;   // load() answered from the memory map
-  std::uint64_t disk_hits = 0;     // load() answered from a file
+  std::uint64_t compiles = 0;     // Spec → PTX by the compiler (or → host code by the emulator)
+  std::uint64_t assemblies = 0;   // PTX → cubin
+  std::uint64_t memory_hits = 0;  // load() answered from the memory map
+  std::uint64_t disk_hits = 0;    // load() answered from a file
   std::uint64_t launches = 0;
   double compile_ms = 0;
-  double load_ms = 0;              // time in the driver: modules from cubin or PTX
+  double load_ms = 0;  // time in the driver: modules from cubin or PTX
 };
 
 class Backend {

@@ -1,6 +1,7 @@
 // The CUDA driver, opened at run time: a machine without one can build and run everything else.
 #pragma once
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -52,6 +53,12 @@ class Current {
     if (now == context) return;
     driver.check(driver.context_push(context), "cuCtxPushCurrent", "making the device's context current");
     pushed_ = true;
+  }
+  /// For destructors: at the process's end the driver may be gone already, and that is no error.
+  Current(const Driver& driver, Context context, std::nothrow_t) : driver_(driver) {
+    Context now = nullptr;
+    bool ours = driver.context_current(&now) == success && now == context;
+    pushed_ = !ours && driver.context_push(context) == success;
   }
   ~Current() {
     Context popped = nullptr;

@@ -1,0 +1,141 @@
+#include "runtime/cuda/cuda_backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "runtime/base/error.h"
+#include "runtime/cuda/launch.h"
+
+namespace pagejit {
+namespace {
+using cuda::Current;
+using cuda::RelaxedCapture;
+
+cuda::StreamHandle handle(Stream stream) {
+  return static_cast<cuda::StreamHandle>(stream);
+}
+cuda::Address address(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
+}  // namespace
+
+CudaBackend::CudaBackend(std::shared_ptr<Engine> engine, CudaOptions options)
+    : engine_(std::move(engine)),
+      driver_(options.driver ? std::move(options.driver) : cuda::Driver::process()),
+      device_(driver_, options.ordinal),
+      assembler_(device_),
+      target_(options.target.empty() ? device_.target() : options.target) {}
+
+CudaBackend::~CudaBackend() = default;
+
+const LoadedKernel* CudaBackend::find(const Request& request) const {
+  Holder* holder = kernels_.find(request.key_id, request.key_text);
+  return holder ? holder->kernel.get() : nullptr;
+}
+
+const LoadedKernel& CudaBackend::load(const Request& request) {
+  if (const LoadedKernel* known = find(request)) {
+    memory_hits_.fetch_add(1, std::memory_order_relaxed);
+    return *known;
+  }
+  return *kernels_.get(request.key_id, request.key_text, [&] { return Holder{make(request)}; }).kernel;
+}
+
+std::unique_ptr<cuda::CudaKernel> CudaBackend::make(const Request& request) {
+  const Made& made = engine_->image(request, assembler_);
+  try {
+    return put_on_device(request, made.artifact);
+  } catch (const Error& e) {
+    // Bytes from a file may be at fault; bytes that this process made are not worth a second try.
+    if (!made.hit || e.code() != Code::driver) throw;
+    Made again = engine_->remake(request, assembler_, made, e.message());
+    return put_on_device(request, again.artifact);
+  }
+}
+
+std::unique_ptr<cuda::CudaKernel> CudaBackend::put_on_device(const Request& request, const Artifact& artifact) {
+  auto start = std::chrono::steady_clock::now();
+  RelaxedCapture relaxed(*driver_);
+  Current current(*driver_, device_.context());
+  auto kernel = std::make_unique<cuda::CudaKernel>(device_, request, artifact.facts, artifact.cubin);
+  load_ns_ += std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+  return kernel;
+}
+
+void CudaBackend::launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) {
+  Current current(*driver_, device_.context());
+  cuda::launch_kernel(*driver_, static_cast<const cuda::CudaKernel&>(kernel), grid, params, handle(stream));
+  launches_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool CudaBackend::capturing(Stream stream) {
+  Current current(*driver_, device_.context());
+  cuda::CaptureStatus status = cuda::capture_none;
+  driver_->check(driver_->stream_capturing(handle(stream), &status), "cuStreamIsCapturing",
+                 "asking whether a stream is capturing");
+  return status != cuda::capture_none;
+}
+
+void* CudaBackend::allocate(std::size_t bytes, const char* label) {
+  RelaxedCapture relaxed(*driver_);
+  Current current(*driver_, device_.context());
+  cuda::Address at = 0;
+  cuda::Result result = driver_->memory_allocate(&at, std::max<std::size_t>(bytes, 1));  // the driver refuses 0
+  if (result != cuda::success)
+    driver_->check(result, "cuMemAlloc", fmt::format("allocating {} bytes for {}", bytes, label ? label : "a buffer"));
+  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(at));
+}
+
+void CudaBackend::release(void* pointer) {
+  if (!pointer) return;
+  RelaxedCapture relaxed(*driver_);
+  Current current(*driver_, device_.context());
+  driver_->check(driver_->memory_free(address(pointer)), "cuMemFree", "releasing a buffer");
+}
+
+void CudaBackend::copy_in(void* device, const void* host, std::size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  Current current(*driver_, device_.context());
+  driver_->check(driver_->copy_to_device(address(device), host, bytes, handle(stream)), "cuMemcpyHtoDAsync",
+                 "copying to the device");
+}
+
+void CudaBackend::copy_out(void* host, const void* device, std::size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  Current current(*driver_, device_.context());
+  driver_->check(driver_->copy_to_host(host, address(device), bytes, handle(stream)), "cuMemcpyDtoHAsync",
+                 "copying from the device");
+  driver_->check(driver_->stream_synchronise(handle(stream)), "cuStreamSynchronize",
+                 "waiting for a copy from the device");
+}
+
+void CudaBackend::fill(void* device, unsigned char byte, std::size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  Current current(*driver_, device_.context());
+  driver_->check(driver_->fill_bytes(address(device), byte, bytes, handle(stream)), "cuMemsetD8Async",
+                 "filling a buffer");
+}
+
+void CudaBackend::synchronise(Stream stream) {
+  Current current(*driver_, device_.context());
+  driver_->check(driver_->stream_synchronise(handle(stream)), "cuStreamSynchronize", "waiting for a stream");
+}
+
+Statistics CudaBackend::statistics() const {
+  Statistics s = engine_->statistics();
+  s.memory_hits = memory_hits_;
+  s.launches = launches_;
+  s.load_ms = static_cast<double>(load_ns_) * 1e-6;
+  return s;
+}
+
+std::unique_ptr<CudaBackend> open_cuda(std::shared_ptr<Compiler> compiler, CudaOptions options) {
+  const Settings& settings = Settings::process();
+  if (options.target.empty()) options.target = settings.arch;
+  auto engine = std::make_shared<Engine>(std::move(compiler), EngineOptions::from(settings));
+  return std::make_unique<CudaBackend>(std::move(engine), std::move(options));
+}
+
+}  // namespace pagejit
