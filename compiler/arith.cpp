@@ -62,8 +62,8 @@ Reg multiply(Kernel::Builder& b, Reg x, Reg y, Type t) {
   return plain(make(b, llvm::Instruction::Mul, x.base, y.base), x.facts * y.facts);
 }
 
-/// x div d and x mod d for x ≥ 0: with x = base + d·q + r_hi + r_lo, where base is a multiple of g = gcd(d, base's divisor)
-/// and 0 ≤ r_lo < g, registers that differ in q and r_lo only share their base.
+/// x div d and x mod d for x ≥ 0: with x = base + d·q + r_hi + r_lo, where base is a multiple of g = gcd(d, base's
+/// divisor) and 0 ≤ r_lo < g, registers that differ in q and r_lo only share their base.
 Reg divide(Kernel::Builder& b, const Reg& x, std::int64_t d, Type t, bool remainder) {
   std::int64_t g = std::gcd(x.facts.divisor, d);
   std::int64_t q = floor_multiple(x.offset, d) / d, r = x.offset - q * d;
@@ -84,13 +84,16 @@ Reg divide(Kernel::Builder& b, const Reg& x, std::int64_t d, Type t, bool remain
 Reg divide_by_value(Kernel::Builder& b, const Reg& x, const Reg& y, Type t, bool remainder) {
   llvm::Value *n = b.value(x, t), *d = b.value(y, t);
   if (x.all().never_negative() && y.all().never_negative())
-    return plain(remainder ? make(b, llvm::Instruction::URem, n, d) : make(b, llvm::Instruction::UDiv, n, d), Facts::range(0, x.all().hi));
-  return plain(remainder ? make(b, llvm::Instruction::SRem, n, d) : make(b, llvm::Instruction::SDiv, n, d), Facts::of_bits(bits(t)));
+    return plain(remainder ? make(b, llvm::Instruction::URem, n, d) : make(b, llvm::Instruction::UDiv, n, d),
+                 Facts::range(0, x.all().hi));
+  return plain(remainder ? make(b, llvm::Instruction::SRem, n, d) : make(b, llvm::Instruction::SDiv, n, d),
+               Facts::of_bits(bits(t)));
 }
 
 Reg extreme(Kernel::Builder& b, const Reg& x, const Reg& y, Type t, bool smaller) {
   if (!x.base && !y.base) return {nullptr, smaller ? std::min(x.offset, y.offset) : std::max(x.offset, y.offset)};
-  llvm::Value* v = b.ir.CreateBinaryIntrinsic(smaller ? llvm::Intrinsic::smin : llvm::Intrinsic::smax, b.value(x, t), b.value(y, t));
+  llvm::Value* v =
+      b.ir.CreateBinaryIntrinsic(smaller ? llvm::Intrinsic::smin : llvm::Intrinsic::smax, b.value(x, t), b.value(y, t));
   return plain(v, smaller ? min(x.all(), y.all()) : max(x.all(), y.all()));
 }
 
@@ -101,9 +104,12 @@ Reg bitwise(Kernel::Builder& b, Binary op, const Reg& x, const Reg& y, Type t) {
     case Binary::bit_and:
       if (!y.base && y.offset >= 0) unknown = Facts::range(0, y.offset);
       return plain(make(b, llvm::Instruction::And, l, r), unknown);
-    case Binary::bit_or: return plain(make(b, llvm::Instruction::Or, l, r), unknown);
-    case Binary::bit_xor: return plain(make(b, llvm::Instruction::Xor, l, r), unknown);
-    default: fail(Code::internal, "not a bitwise operation");
+    case Binary::bit_or:
+      return plain(make(b, llvm::Instruction::Or, l, r), unknown);
+    case Binary::bit_xor:
+      return plain(make(b, llvm::Instruction::Xor, l, r), unknown);
+    default:
+      fail(Code::internal, "not a bitwise operation");
   }
 }
 
@@ -111,7 +117,8 @@ Reg shift(Kernel::Builder& b, Binary op, const Reg& x, const Reg& y, Type t) {
   if (!y.base && op == Binary::shl) return multiply(b, x, {nullptr, std::int64_t{1} << y.offset}, t);
   if (!y.base && x.all().never_negative()) return divide(b, x, std::int64_t{1} << y.offset, t, false);
   llvm::Value *l = b.value(x, t), *r = b.value(y, t);
-  return plain(make(b, op == Binary::shl ? llvm::Instruction::Shl : llvm::Instruction::AShr, l, r), Facts::of_bits(bits(t)));
+  return plain(make(b, op == Binary::shl ? llvm::Instruction::Shl : llvm::Instruction::AShr, l, r),
+               Facts::of_bits(bits(t)));
 }
 
 }  // namespace
@@ -119,20 +126,27 @@ Reg shift(Kernel::Builder& b, Binary op, const Reg& x, const Reg& y, Type t) {
 Reg integer(Kernel::Builder& b, Binary op, const Reg& x, const Reg& y, Type t) {
   auto kept = [&](Reg r) { return r.facts = clipped(r.facts, bits(t)), r; };
   switch (op) {
-    case Binary::add: return kept(add(b, x, y));
-    case Binary::sub: return kept(subtract(b, x, y, t));
-    case Binary::mul: return kept(multiply(b, x, y, t));
+    case Binary::add:
+      return kept(add(b, x, y));
+    case Binary::sub:
+      return kept(subtract(b, x, y, t));
+    case Binary::mul:
+      return kept(multiply(b, x, y, t));
     case Binary::div:
     case Binary::rem: {
       bool remainder = op == Binary::rem;
       if (!y.base && y.offset >= 1 && x.all().never_negative()) return kept(divide(b, x, y.offset, t, remainder));
       return kept(divide_by_value(b, x, y, t, remainder));
     }
-    case Binary::min: return kept(extreme(b, x, y, t, true));
-    case Binary::max: return kept(extreme(b, x, y, t, false));
+    case Binary::min:
+      return kept(extreme(b, x, y, t, true));
+    case Binary::max:
+      return kept(extreme(b, x, y, t, false));
     case Binary::shl:
-    case Binary::shr: return kept(shift(b, op, x, y, t));
-    default: return bitwise(b, op, x, y, t);
+    case Binary::shr:
+      return kept(shift(b, op, x, y, t));
+    default:
+      return bitwise(b, op, x, y, t);
   }
 }
 
@@ -142,7 +156,8 @@ Reg integer_compare(Kernel::Builder& b, Compare op, Reg x, Reg y, Type t) {
     op = op == Compare::gt ? Compare::lt : Compare::ge;
   }
   if (op == Compare::lt || op == Compare::ge) {
-    // base_x + c < base_y: between two multiples of g nothing changes, so all registers with the same floor share one test.
+    // base_x + c < base_y: between two multiples of g nothing changes, so all registers with the same floor share one
+    // test.
     std::int64_t c = x.offset - y.offset, g = std::gcd(x.facts.divisor, y.facts.divisor);
     if (g > 0) c = floor_multiple(c, g);
     x.offset = c, y.offset = 0;
@@ -162,9 +177,8 @@ Reg widen(Kernel::Builder& b, const Reg& x, Type from, Type to) {
   llvm::Type* type = b.type(to);
   // A base that may be negative is extended with its sign; base + offset does not wrap, so the offset may follow later.
   bool positive = x.facts.never_negative();
-  llvm::Value* v = b.once(positive ? 2000 : 2001, x.base, nullptr, [&] {
-    return positive ? b.ir.CreateZExt(x.base, type) : b.ir.CreateSExt(x.base, type);
-  });
+  llvm::Value* v = b.once(positive ? 2000 : 2001, x.base, nullptr,
+                          [&] { return positive ? b.ir.CreateZExt(x.base, type) : b.ir.CreateSExt(x.base, type); });
   return {v, x.offset, -1, clipped(x.facts, bits(from))};
 }
 

@@ -3,9 +3,9 @@
 #include <llvm/IR/IRBuilder.h>
 
 #include <map>
-#include <tuple>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "compiler/emitted.h"

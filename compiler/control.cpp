@@ -10,7 +10,9 @@
 namespace pagejit {
 namespace {
 
-llvm::BasicBlock* block(Kernel::Builder& b, const char* name) { return llvm::BasicBlock::Create(*b.context, name, b.function); }
+llvm::BasicBlock* block(Kernel::Builder& b, const char* name) {
+  return llvm::BasicBlock::Create(*b.context, name, b.function);
+}
 
 /// The bits of the thread's number that `bases` maps to coordinates, as one integer: a shift and a mask for each run of
 /// bits that move together.
@@ -21,13 +23,17 @@ Reg thread_part(Kernel& k, const std::vector<int>& bases) {
   int all = 0, lowest = 0;
   for (std::size_t i = 0; i < bases.size();) {
     std::size_t n = 1;
-    if (bases[i] == 0) { ++i; continue; }
+    if (bases[i] == 0) {
+      ++i;
+      continue;
+    }
     while (i + n < bases.size() && bases[i + n] == bases[i] << n) ++n;
     llvm::Value* v = i == 0 ? thread : b.ir.CreateLShr(thread, i);
     if (i + n < bases.size()) v = b.ir.CreateAnd(v, (std::uint64_t{1} << n) - 1);
     int scale = bases[i];
-    v = scale & (scale - 1) ? b.ir.CreateMul(v, b.ir.getInt32(static_cast<unsigned>(scale)))
-                            : b.ir.CreateShl(v, static_cast<std::uint64_t>(__builtin_ctz(static_cast<unsigned>(scale))));
+    v = scale & (scale - 1)
+            ? b.ir.CreateMul(v, b.ir.getInt32(static_cast<unsigned>(scale)))
+            : b.ir.CreateShl(v, static_cast<std::uint64_t>(__builtin_ctz(static_cast<unsigned>(scale))));
     int covered = scale * ((1 << n) - 1);
     sum = !sum ? v : all & covered ? b.ir.CreateXor(sum, v) : b.ir.CreateOr(sum, v);
     all |= covered;
@@ -57,9 +63,11 @@ Tile Kernel::arange(const Layout& layout, int dim) {
     for (int i = 0; (1 << i) < layout.registers(); ++i)
       if (r >> i & 1) at ^= layout.reg_basis(i)[d];
     registers_reach |= at;
-    if ((at & threads_reach) == 0) regs.push_back({thread.base, at, -1, thread.facts});
-    else regs.push_back(plain(b.ir.CreateXor(b.value(thread, Type::i32), b.ir.getInt32(static_cast<unsigned>(at))),
-                              Facts::range(0, layout.shape()[d] - 1)));
+    if ((at & threads_reach) == 0)
+      regs.push_back({thread.base, at, -1, thread.facts});
+    else
+      regs.push_back(plain(b.ir.CreateXor(b.value(thread, Type::i32), b.ir.getInt32(static_cast<unsigned>(at))),
+                           Facts::range(0, layout.shape()[d] - 1)));
   }
   return Tile(*this, Type::i32, std::make_shared<Layout>(layout), std::move(regs));
 }
@@ -101,7 +109,8 @@ std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Valu
     for (const Reg& r : t.regs()) initial.back().push_back(b.value(r, t.type()));
   }
 
-  llvm::BasicBlock *before = b.ir.GetInsertBlock(), *head = block(b, "loop"), *turn = block(b, "turn"), *after = block(b, "after");
+  llvm::BasicBlock *before = b.ir.GetInsertBlock(), *head = block(b, "loop"), *turn = block(b, "turn"),
+                   *after = block(b, "after");
   b.ir.CreateBr(head);
   b.ir.SetInsertPoint(head);
   llvm::PHINode* i = b.ir.CreatePHI(b.type(type), 2, "i");
@@ -125,8 +134,10 @@ std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Valu
   b.ir.SetInsertPoint(turn);
   Facts stepped = Facts::exactly(0) + from.reg(0).all();
   stepped.divisor = std::gcd(from.reg(0).all().divisor, by.reg(0).all().divisor);
-  if (to.reg(0).all().hi != std::numeric_limits<std::int64_t>::max()) stepped.hi = std::max(stepped.lo, to.reg(0).all().hi - 1);
-  else stepped.hi = std::numeric_limits<std::int64_t>::max();
+  if (to.reg(0).all().hi != std::numeric_limits<std::int64_t>::max())
+    stepped.hi = std::max(stepped.lo, to.reg(0).all().hi - 1);
+  else
+    stepped.hi = std::numeric_limits<std::int64_t>::max();
   body(Value(*this, type, plain(i, stepped)), now);
   for (std::size_t c = 0; c < carried.size(); ++c)
     for (std::size_t r = 0; r < phis[c].size(); ++r)

@@ -1,6 +1,7 @@
 // Elementwise operations on tiles. Registers with equal operands share one result; loaded vectors are worked on whole.
 #include <llvm/IR/Intrinsics.h>
 
+#include <functional>
 #include <map>
 #include <tuple>
 
@@ -27,7 +28,8 @@ std::shared_ptr<const Layout> common_layout(const Tile& a, const Tile& b) {
     }
     auto is_slice = [](Layout wide, const Layout& narrow) {
       for (int d = 0; d < wide.rank(); ++d)
-        if (narrow.shape()[static_cast<std::size_t>(d)] == 1 && wide.shape()[static_cast<std::size_t>(d)] != 1) wide = wide.slice(d);
+        if (narrow.shape()[static_cast<std::size_t>(d)] == 1 && wide.shape()[static_cast<std::size_t>(d)] != 1)
+          wide = wide.slice(d);
       return wide == narrow;
     };
     if (a_wider && is_slice(la, lb)) return a.layout();
@@ -40,7 +42,9 @@ std::shared_ptr<const Layout> common_layout(const Tile& a, const Tile& b) {
 namespace {
 
 using Key = std::tuple<llvm::Value*, std::int64_t, int, llvm::Value*, std::int64_t, int>;
-Key key(const Reg& x, const Reg& y) { return {x.base, x.offset, x.lane, y.base, y.offset, y.lane}; }
+Key key(const Reg& x, const Reg& y) {
+  return {x.base, x.offset, x.lane, y.base, y.offset, y.lane};
+}
 
 int lanes(const Reg& r) {
   return r.lane < 0 ? 1 : static_cast<int>(llvm::cast<llvm::FixedVectorType>(r.base->getType())->getNumElements());
@@ -86,23 +90,32 @@ Tile each_vector(const Tile& a, const Tile& b, Type result, F f) {
 Tile integer_binary(Binary op, Tile a, Tile b) {
   if (a.type() == Type::i64 && b.type() != Type::i64) b = wide(b);
   if (b.type() == Type::i64 && a.type() != Type::i64) a = wide(a);
-  if (a.type() != b.type()) fail(Code::internal, "integers of different types meet in one operation; cast one of them first");
+  if (a.type() != b.type())
+    fail(Code::internal, "integers of different types meet in one operation; cast one of them first");
   Kernel::Builder& k = a.kernel().builder();
-  auto unvectored = [&](const Reg& r) { return r.lane < 0 ? r : plain(k.value(r, a.type()), Facts::of_bits(bits(a.type()))); };
-  return each(a, b, a.type(), [&](const Reg& x, const Reg& y) {
-    return integer(k, op, unvectored(x), unvectored(y), a.type());
-  });
+  auto unvectored = [&](const Reg& r) {
+    return r.lane < 0 ? r : plain(k.value(r, a.type()), Facts::of_bits(bits(a.type())));
+  };
+  return each(a, b, a.type(),
+              [&](const Reg& x, const Reg& y) { return integer(k, op, unvectored(x), unvectored(y), a.type()); });
 }
 
 llvm::Value* float_binary(Kernel::Builder& k, Binary op, llvm::Value* x, llvm::Value* y) {
   switch (op) {
-    case Binary::add: return k.ir.CreateFAdd(x, y);
-    case Binary::sub: return k.ir.CreateFSub(x, y);
-    case Binary::mul: return k.ir.CreateFMul(x, y);
-    case Binary::div: return k.ir.CreateFDiv(x, y);
-    case Binary::min: return k.ir.CreateMinNum(x, y);
-    case Binary::max: return k.ir.CreateMaxNum(x, y);
-    default: fail(Code::internal, "an integer operation on floats");
+    case Binary::add:
+      return k.ir.CreateFAdd(x, y);
+    case Binary::sub:
+      return k.ir.CreateFSub(x, y);
+    case Binary::mul:
+      return k.ir.CreateFMul(x, y);
+    case Binary::div:
+      return k.ir.CreateFDiv(x, y);
+    case Binary::min:
+      return k.ir.CreateMinNum(x, y);
+    case Binary::max:
+      return k.ir.CreateMaxNum(x, y);
+    default:
+      fail(Code::internal, "an integer operation on floats");
   }
 }
 
@@ -121,10 +134,12 @@ Tile compare(Compare op, const Tile& a, const Tile& b) {
     Tile x = b.type() == Type::i64 ? wide(a) : a, y = a.type() == Type::i64 ? wide(b) : b;
     return each(x, y, Type::i1, [&](const Reg& l, const Reg& r) { return integer_compare(k, op, l, r, x.type()); });
   }
-  constexpr llvm::CmpInst::Predicate table[] = {llvm::CmpInst::FCMP_OLT, llvm::CmpInst::FCMP_OLE, llvm::CmpInst::FCMP_OGT,
-                                                llvm::CmpInst::FCMP_OGE, llvm::CmpInst::FCMP_OEQ, llvm::CmpInst::FCMP_UNE};
+  constexpr llvm::CmpInst::Predicate table[] = {llvm::CmpInst::FCMP_OLT, llvm::CmpInst::FCMP_OLE,
+                                                llvm::CmpInst::FCMP_OGT, llvm::CmpInst::FCMP_OGE,
+                                                llvm::CmpInst::FCMP_OEQ, llvm::CmpInst::FCMP_UNE};
   return each(a, b, Type::i1, [&](const Reg& l, const Reg& r) {
-    return plain(k.ir.CreateFCmp(table[static_cast<int>(op)], k.value(l, a.type()), k.value(r, b.type())), Facts::range(0, 1));
+    return plain(k.ir.CreateFCmp(table[static_cast<int>(op)], k.value(l, a.type()), k.value(r, b.type())),
+                 Facts::range(0, 1));
   });
 }
 
@@ -138,13 +153,38 @@ Tile unary(Unary op, const Tile& a) {
   return each_vector(a, none, a.type(), [&](llvm::Value* x, llvm::Value*) -> llvm::Value* {
     llvm::Type* t = x->getType();
     switch (op) {
-      case Unary::neg: return k.ir.CreateFNeg(x);
-      case Unary::abs: return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
-      case Unary::exp2: return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::exp2, x);
-      case Unary::log2: return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::log2, x);
-      case Unary::rcp: return k.ir.CreateFDiv(llvm::ConstantFP::get(t, 1.0), x);
+      case Unary::neg:
+        return k.ir.CreateFNeg(x);
+      case Unary::abs:
+        return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x);
+      case Unary::exp2:
+        return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::exp2, x);
+      case Unary::log2:
+        return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::log2, x);
+      case Unary::rcp:
+        return k.ir.CreateFDiv(llvm::ConstantFP::get(t, 1.0), x);
     }
     fail(Code::internal, "not a unary operation");
+  });
+}
+
+namespace {
+Tile counted(const Tile& a, std::function<llvm::Value*(llvm::IRBuilder<>&, llvm::Value*)> count) {
+  if (a.type() != Type::i32) fail(Code::internal, "bits are counted in i32 only");
+  Kernel::Builder& k = a.kernel().builder();
+  return each(a, Tile(a.kernel(), a.type(), nullptr, {Reg{}}), Type::i32,
+              [&](const Reg& x, const Reg&) { return plain(count(k.ir, k.value(x, Type::i32)), Facts::range(0, 32)); });
+}
+}  // namespace
+
+Tile count_bits(const Tile& a) {
+  return counted(
+      a, [](llvm::IRBuilder<>& ir, llvm::Value* v) { return ir.CreateUnaryIntrinsic(llvm::Intrinsic::ctpop, v); });
+}
+
+Tile lowest_bit(const Tile& a) {
+  return counted(a, [](llvm::IRBuilder<>& ir, llvm::Value* v) {
+    return ir.CreateBinaryIntrinsic(llvm::Intrinsic::cttz, v, ir.getFalse());
   });
 }
 
@@ -167,9 +207,12 @@ Tile select(const Tile& condition, const Tile& a, const Tile& b) {
   std::vector<Reg> regs;
   for (int i = 0; i < n; ++i) {
     const Reg &c = condition.reg(i), &x = a.reg(i), &y = b.reg(i);
-    Facts facts = is_integer(a.type()) && x.lane < 0 && y.lane < 0 ? either(x.all(), y.all()) : Facts::of_bits(bits(a.type()));
-    if (!c.base) regs.push_back(c.offset != 0 ? x : y);
-    else regs.push_back(plain(k.ir.CreateSelect(k.value(c, Type::i1), k.value(x, a.type()), k.value(y, b.type())), facts));
+    Facts facts =
+        is_integer(a.type()) && x.lane < 0 && y.lane < 0 ? either(x.all(), y.all()) : Facts::of_bits(bits(a.type()));
+    if (!c.base)
+      regs.push_back(c.offset != 0 ? x : y);
+    else
+      regs.push_back(plain(k.ir.CreateSelect(k.value(c, Type::i1), k.value(x, a.type()), k.value(y, b.type())), facts));
   }
   return Tile(a.kernel(), a.type(), layout, std::move(regs));
 }

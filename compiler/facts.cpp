@@ -20,13 +20,19 @@ std::int64_t sum(std::int64_t a, std::int64_t b) {
   return clamp(static_cast<__int128>(a) + b);
 }
 
-bool bounded(const Facts& f) { return f.lo != lowest && f.hi != highest; }
+bool bounded(const Facts& f) {
+  return f.lo != lowest && f.hi != highest;
+}
 
 }  // namespace
 
-Facts Facts::exactly(std::int64_t value) { return {value, value, value}; }
+Facts Facts::exactly(std::int64_t value) {
+  return {value, value, value};
+}
 
-Facts Facts::range(std::int64_t lo, std::int64_t hi, std::int64_t divisor) { return {divisor, lo, hi}; }
+Facts Facts::range(std::int64_t lo, std::int64_t hi, std::int64_t divisor) {
+  return {divisor, lo, hi};
+}
 
 Facts Facts::of_bits(int bits) {
   if (bits >= 64) return {};

@@ -25,9 +25,9 @@ Facts operator-(const Facts& a, const Facts& b);
 Facts operator*(const Facts& a, const Facts& b);
 Facts min(const Facts& a, const Facts& b);
 Facts max(const Facts& a, const Facts& b);
-Facts either(const Facts& a, const Facts& b);                // one of the two: a select, a loop's carried value
-Facts divide(const Facts& a, std::int64_t d);                // a ≥ 0, d ≥ 1, rounding down
-Facts remainder(const Facts& a, std::int64_t d);             // a ≥ 0, d ≥ 1
+Facts either(const Facts& a, const Facts& b);     // one of the two: a select, a loop's carried value
+Facts divide(const Facts& a, std::int64_t d);     // a ≥ 0, d ≥ 1, rounding down
+Facts remainder(const Facts& a, std::int64_t d);  // a ≥ 0, d ≥ 1
 /// The largest power of two that divides the value and `limit`.
 std::int64_t alignment(const Facts& facts, std::int64_t offset, std::int64_t limit);
 

@@ -17,14 +17,22 @@ Kernel::Builder::Builder(Lowering& l)
 
 llvm::Type* Kernel::Builder::type(Type t) {
   switch (t) {
-    case Type::i1: return ir.getInt1Ty();
-    case Type::i8: return ir.getInt8Ty();
-    case Type::i16: return ir.getInt16Ty();
-    case Type::i32: return ir.getInt32Ty();
-    case Type::i64: return ir.getInt64Ty();
-    case Type::f16: return ir.getHalfTy();
-    case Type::bf16: return ir.getBFloatTy();
-    case Type::f32: return ir.getFloatTy();
+    case Type::i1:
+      return ir.getInt1Ty();
+    case Type::i8:
+      return ir.getInt8Ty();
+    case Type::i16:
+      return ir.getInt16Ty();
+    case Type::i32:
+      return ir.getInt32Ty();
+    case Type::i64:
+      return ir.getInt64Ty();
+    case Type::f16:
+      return ir.getHalfTy();
+    case Type::bf16:
+      return ir.getBFloatTy();
+    case Type::f32:
+      return ir.getFloatTy();
   }
   fail(Code::internal, "a type without an LLVM type");
 }
@@ -57,20 +65,30 @@ Reg plain(llvm::Value* value, const Facts& facts) {
 
 Type type_of(Elem e) {
   switch (e) {
-    case Elem::f32: return Type::f32;
-    case Elem::f16: return Type::f16;
-    case Elem::bf16: return Type::bf16;
-    case Elem::i32: return Type::i32;
-    case Elem::i64: return Type::i64;
-    default: return Type::i8;
+    case Elem::f32:
+      return Type::f32;
+    case Elem::f16:
+      return Type::f16;
+    case Elem::bf16:
+      return Type::bf16;
+    case Elem::i32:
+      return Type::i32;
+    case Elem::i64:
+      return Type::i64;
+    default:
+      return Type::i8;
   }
 }
 
 Kernel::Kernel(Lowering& lowering) : builder_(std::make_unique<Builder>(lowering)) {}
 Kernel::~Kernel() = default;
 
-const Target& Kernel::target() const { return builder_->lowering.target(); }
-int Kernel::warps() const { return builder_->facts.block / 32; }
+const Target& Kernel::target() const {
+  return builder_->lowering.target();
+}
+int Kernel::warps() const {
+  return builder_->facts.block / 32;
+}
 
 void Kernel::start(std::string_view name, std::span<const ParamField> fields, int bytes, int threads) {
   Builder& b = *builder_;
@@ -85,7 +103,9 @@ void Kernel::start(std::string_view name, std::span<const ParamField> fields, in
   b.function = b.lowering.begin(*b.module, b.ir, name, fields, bytes, threads);
 }
 
-void Kernel::end() { builder_->ir.CreateRetVoid(); }
+void Kernel::end() {
+  builder_->ir.CreateRetVoid();
+}
 
 Emitted Kernel::take() {
   Builder& b = *builder_;
@@ -98,9 +118,7 @@ Emitted Kernel::take() {
 Value Kernel::parameter(int index, Promise promise) {
   Builder& b = *builder_;
   const ParamField& field = b.fields[static_cast<std::size_t>(index)];
-  Type type = field.type == ParamType::f32 ? Type::f32
-              : field.size == 8            ? Type::i64
-                                           : Type::i32;
+  Type type = field.type == ParamType::f32 ? Type::f32 : field.size == 8 ? Type::i64 : Type::i32;
   llvm::Value* v = b.lowering.param(b.ir, field.offset, b.type(type));
   v->setName(llvm::StringRef(field.name.data(), field.name.size()));
   if (type == Type::f32) return Value(*this, type, plain(v));
@@ -128,7 +146,9 @@ Pointer Kernel::shared(std::string_view name, Elem elem, int elements) {
   return Pointer(elem, static_cast<int>(b.sites.size()) - 1, Space::shared, base, {});
 }
 
-Value Kernel::constant(Type type, std::int64_t value) { return Value(*this, type, {nullptr, value, -1, Facts::exactly(0)}); }
+Value Kernel::constant(Type type, std::int64_t value) {
+  return Value(*this, type, {nullptr, value, -1, Facts::exactly(0)});
+}
 
 namespace {
 Value coordinate(Kernel& k, MachineOp op, std::int64_t most) {
@@ -144,11 +164,19 @@ Value Kernel::programs(int dim) {
   constexpr MachineOp ops[] = {MachineOp::programs_x, MachineOp::programs_y, MachineOp::programs_z};
   return coordinate(*this, ops[dim], dim == 0 ? 0x7fffffff : 65535);
 }
-Value Kernel::thread() { return coordinate(*this, MachineOp::thread_id, builder_->facts.block - 1); }
+Value Kernel::thread() {
+  return coordinate(*this, MachineOp::thread_id, builder_->facts.block - 1);
+}
 
-void Kernel::barrier() { builder_->op(MachineOp::barrier, {}); }
-void Kernel::copy_commit() { builder_->op(MachineOp::copy_async_commit, {}); }
-void Kernel::copy_wait(int pending) { builder_->op(MachineOp::copy_async_wait, {builder_->ir.getInt32(static_cast<unsigned>(pending))}); }
+void Kernel::barrier() {
+  builder_->op(MachineOp::barrier, {});
+}
+void Kernel::copy_commit() {
+  builder_->op(MachineOp::copy_async_commit, {});
+}
+void Kernel::copy_wait(int pending) {
+  builder_->op(MachineOp::copy_async_wait, {builder_->ir.getInt32(static_cast<unsigned>(pending))});
+}
 
 void Kernel::dependency_wait() {
   if (!target().has_pdl()) return;
@@ -166,7 +194,9 @@ std::vector<Value> Kernel::machine(MachineOp which, const std::vector<Value>& op
   for (const Value& v : operands) plain_operands.push_back(b.value(v.reg(0), v.type()));
   llvm::Value* result = b.op(which, plain_operands);
   std::string_view kinds = row(which).results();
-  auto type = [](char kind) { return kind == 'f' ? Type::f32 : kind == 'l' || kind == 'p' ? Type::i64 : kind == 'b' ? Type::i1 : Type::i32; };
+  auto type = [](char kind) {
+    return kind == 'f' ? Type::f32 : kind == 'l' || kind == 'p' ? Type::i64 : kind == 'b' ? Type::i1 : Type::i32;
+  };
   std::vector<Value> results;
   if (kinds == "v") return results;
   for (std::size_t i = 0; i < kinds.size(); ++i) {

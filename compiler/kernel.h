@@ -32,7 +32,7 @@ class Pointer {
   Elem elem() const { return elem_; }
   int site() const { return site_; }
   Space space() const { return space_; }
-  const Value& base() const { return base_; }    // bytes: i64 global, i32 shared
+  const Value& base() const { return base_; }     // bytes: i64 global, i32 shared
   const Tile& offset() const { return offset_; }  // elements, from the base; empty for none
   /// The address in bytes, one a register.
   Tile address() const;
@@ -66,7 +66,9 @@ class Kernel {
     explicit Parameters(Kernel& k) : k_(k) {}
     /// A number: i32 → Value of i32, i64 → Value of i64, f32 → Value of f32.
     template <class M>
-    Value operator()(M P::*member, Promise promise = {}) const { return k_.parameter(param_index(member), promise); }
+    Value operator()(M P::*member, Promise promise = {}) const {
+      return k_.parameter(param_index(member), promise);
+    }
     /// A tensor of `elem` whose base pointer is a multiple of `aligned` bytes; named as its field.
     Pointer tensor(DevicePtr P::*member, Elem elem, int aligned = 0) const {
       return k_.tensor(param_index(member), elem, aligned);
@@ -103,7 +105,8 @@ class Kernel {
   void when(const Value& condition, const std::function<void()>& then, const std::function<void()>& otherwise = {});
   // for (i = first; i < last; i += step) body(i)
   void loop(const Value& first, const Value& last, const Value& step, const std::function<void(Value)>& body);
-  /// The same with values carried from one turn to the next: body changes them in place; gives them after the last turn.
+  /// The same with values carried from one turn to the next: body changes them in place; gives them after the last
+  /// turn.
   std::vector<Tile> loop(const Value& first, const Value& last, const Value& step, std::vector<Tile> carried,
                          const std::function<void(Value, std::vector<Tile>&)>& body);
 
@@ -117,15 +120,15 @@ class Kernel {
 
   /// `elements` of shared memory, 16-byte aligned; contents undefined until written.
   Pointer shared(std::string_view name, Elem elem, int elements);
-  /// Copies global to shared without passing registers: pieces as wide as both sides' facts allow (4, 8 or 16 bytes; less is
-  /// refused). Where `mask` is false the piece is filled with zeros. Arrives after commit and wait.
+  /// Copies global to shared without passing registers: pieces as wide as both sides' facts allow (4, 8 or 16 bytes;
+  /// less is refused). Where `mask` is false the piece is filled with zeros. Arrives after commit and wait.
   void copy_async(const Pointer& to, const Pointer& from, const Tile& mask);
-  void copy_commit();            // closes a group of copies
-  void copy_wait(int pending);   // until at most `pending` groups are still under way: this thread's copies only
-  void barrier();                // all threads of the block
+  void copy_commit();           // closes a group of copies
+  void copy_wait(int pending);  // until at most `pending` groups are still under way: this thread's copies only
+  void barrier();               // all threads of the block
 
-  void dependency_wait();      // griddepcontrol.wait where the target has it; marks the kernel as one that may start early
-  void dependents_launch();    // griddepcontrol.launch_dependents where the target has it
+  void dependency_wait();  // griddepcontrol.wait where the target has it; marks the kernel as one that may start early
+  void dependents_launch();  // griddepcontrol.launch_dependents where the target has it
 
   /// A machine operation on plain values (i32, i64, f32, i1); immediates are Values that are constants.
   std::vector<Value> machine(MachineOp op, const std::vector<Value>& operands);

@@ -23,27 +23,28 @@ enum class Space { global, shared };
 enum class Cache {
   normal,
   stream,     // read or written once: evict first
-  read_once,  // read once and never written by this kernel: past L1, prefetching 256 bytes into L2
+  read_once,  // read once and never written by this kernel: past L1, a whole line into L2
 };
 
 /// One place in a template that touches memory: what findings call it.
 struct Site {
-  std::string tensor;     // "k_cache"; a shared tile's name
-  Elem elem = Elem::u8;   // findings count their index in these
+  std::string tensor;    // "k_cache"; a shared tile's name
+  Elem elem = Elem::u8;  // findings count their index in these
   Space space = Space::global;
   int param_offset = -1;  // global: where the base pointer stands in Params
   int shared_offset = 0;  // shared: where the tile starts in the window
   int shared_bytes = 0;   // shared: how long the tile is
 };
 
-/// One access of one thread: `count` neighbouring elements in one instruction (count × bytes(elem) is 1, 2, 4, 8 or 16).
+/// One access of one thread: `count` neighbouring elements in one instruction (count × bytes(elem) is 1, 2, 4, 8 or
+/// 16).
 struct Access {
   Space space = Space::global;
   llvm::Type* elem = nullptr;
   int count = 1;
   int bytes = 0;  // all of the access; the address is a multiple of it
   Cache cache = Cache::normal;
-  int site = 0;   // index into the kernel's sites
+  int site = 0;  // index into the kernel's sites
 };
 
 class Lowering {
@@ -57,10 +58,12 @@ class Lowering {
   /// The parameter at `offset` as a value of `type` (pointers are i64).
   virtual llvm::Value* param(llvm::IRBuilder<>& b, int offset, llvm::Type* type) = 0;
 
-  /// One machine operation. Several results come as a struct value. Throws Error(unsupported) where the target lacks it.
+  /// One machine operation. Several results come as a struct value. Throws Error(unsupported) where the target lacks
+  /// it.
   virtual llvm::Value* op(llvm::IRBuilder<>& b, MachineOp op, llvm::ArrayRef<llvm::Value*> operands) = 0;
 
-  /// Loads access.count elements as a vector (a scalar for count 1). A false `mask` (i1; null is true) touches nothing and gives zeros.
+  /// Loads access.count elements as a vector (a scalar for count 1). A false `mask` (i1; null is true) touches nothing
+  /// and gives zeros.
   virtual llvm::Value* load(llvm::IRBuilder<>& b, const Access& access, llvm::Value* address, llvm::Value* mask) = 0;
   /// Stores a vector (a scalar for count 1). A false `mask` touches nothing.
   virtual void store(llvm::IRBuilder<>& b, const Access& access, llvm::Value* address, llvm::Value* value,

@@ -10,7 +10,11 @@ constexpr MachineOpRow rows[] = {
 };
 }  // namespace
 
-std::span<const MachineOpRow> machine_ops() { return rows; }
-const MachineOpRow& row(MachineOp op) { return rows[static_cast<int>(op)]; }
+std::span<const MachineOpRow> machine_ops() {
+  return rows;
+}
+const MachineOpRow& row(MachineOp op) {
+  return rows[static_cast<int>(op)];
+}
 
 }  // namespace pagejit

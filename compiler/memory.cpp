@@ -70,7 +70,8 @@ llvm::Value* gathered(Kernel::Builder& b, const Tile& t, int first, int count) {
   const Reg& head = t.reg(first);
   if (head.lane >= 0) {
     bool in_order = true;
-    for (int i = 0; i < count; ++i) in_order &= t.reg(first + i).base == head.base && t.reg(first + i).lane == head.lane + i;
+    for (int i = 0; i < count; ++i)
+      in_order &= t.reg(first + i).base == head.base && t.reg(first + i).lane == head.lane + i;
     unsigned lanes = llvm::cast<llvm::FixedVectorType>(head.base->getType())->getNumElements();
     if (in_order && head.lane == 0 && lanes == static_cast<unsigned>(count)) return head.base;
     if (in_order) {
@@ -80,13 +81,16 @@ llvm::Value* gathered(Kernel::Builder& b, const Tile& t, int first, int count) {
     }
   }
   llvm::Value* v = llvm::PoisonValue::get(llvm::FixedVectorType::get(b.type(t.type()), static_cast<unsigned>(count)));
-  for (int i = 0; i < count; ++i) v = b.ir.CreateInsertElement(v, b.value(t.reg(first + i), t.type()), static_cast<std::uint64_t>(i));
+  for (int i = 0; i < count; ++i)
+    v = b.ir.CreateInsertElement(v, b.value(t.reg(first + i), t.type()), static_cast<std::uint64_t>(i));
   return v;
 }
 
 }  // namespace
 
-Tile Kernel::load(const Pointer& from, std::string_view name) { return load(from, Tile(), name); }
+Tile Kernel::load(const Pointer& from, std::string_view name) {
+  return load(from, Tile(), name);
+}
 Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name) {
   return load(from, mask, name, Cache::normal);
 }
@@ -116,14 +120,19 @@ Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name, 
   return Tile(*this, type, p.layout, std::move(regs));
 }
 
-void Kernel::store(const Pointer& to, const Tile& value) { store(to, value, Tile()); }
-void Kernel::store(const Pointer& to, const Tile& value, const Tile& mask) { store(to, value, mask, Cache::normal); }
+void Kernel::store(const Pointer& to, const Tile& value) {
+  store(to, value, Tile());
+}
+void Kernel::store(const Pointer& to, const Tile& value, const Tile& mask) {
+  store(to, value, mask, Cache::normal);
+}
 
 void Kernel::store(const Pointer& to, const Tile& value, const Tile& mask, Cache cache) {
   Builder& b = *builder_;
   Type type = type_of(to.elem());
   if (value.type() != type)
-    fail(Code::internal, fmt::format("a store to '{}' of a value of another type; cast it first", b.sites[static_cast<std::size_t>(to.site())].tensor));
+    fail(Code::internal, fmt::format("a store to '{}' of a value of another type; cast it first",
+                                     b.sites[static_cast<std::size_t>(to.site())].tensor));
   Plan p = plan(to, mask, value);
   for (int i = 0; i < p.registers;) {
     int run = run_length(p.address, mask, i, bytes(to.elem()), p.registers, 16);
@@ -144,12 +153,15 @@ void Kernel::copy_async(const Pointer& to, const Pointer& from, const Tile& mask
                        run_length(target, Tile(), i, size, source.registers, 16));
     int piece = run * size;
     if (piece < 4)
-      fail(Code::unsupported, fmt::format("an asynchronous copy to '{}' in pieces of {} bytes; the machine copies 4, 8 or 16 at a time",
-                                          b.sites[static_cast<std::size_t>(to.site())].tensor, piece));
+      fail(Code::unsupported,
+           fmt::format("an asynchronous copy to '{}' in pieces of {} bytes; the machine copies 4, 8 or 16 at a time",
+                       b.sites[static_cast<std::size_t>(to.site())].tensor, piece));
     llvm::Value* live = mask_value(b, mask, i);
     llvm::Value* read = b.ir.getInt32(static_cast<unsigned>(piece));
     if (live) read = b.ir.CreateSelect(live, read, b.ir.getInt32(0));
-    MachineOp op = piece == 16 ? MachineOp::copy_async_16 : piece == 8 ? MachineOp::copy_async_8 : MachineOp::copy_async_4;
+    MachineOp op = piece == 16  ? MachineOp::copy_async_16
+                   : piece == 8 ? MachineOp::copy_async_8
+                                : MachineOp::copy_async_4;
     b.op(op, {b.value(target.reg(i), Type::i32), b.value(source.address.reg(i), Type::i64), read});
     i += run;
   }

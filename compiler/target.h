@@ -6,10 +6,10 @@
 namespace pagejit {
 
 struct Target {
-  std::string_view name;  // "sm_90a"; "emulator"
-  int sm = 0;             // 90; the emulator answers as the newest
+  std::string_view name;       // "sm_90a"; "emulator"
+  int sm = 0;                  // 90; the emulator answers as the newest
   bool arch_specific = false;  // the suffix a
-  int isa = 0;            // the lowest PTX ISA that knows the chip: 80 for PTX 8.0
+  int isa = 0;                 // the lowest PTX ISA that knows the chip: 80 for PTX 8.0
 
   bool is_emulator() const { return name == "emulator"; }
   bool has_pdl() const { return sm >= 90; }

@@ -1,8 +1,9 @@
-// Values and tiles: what a template computes with. Operators emit code; nothing here is known while emitting, save facts.
+// Values and tiles: what a template computes with. Operators emit code; nothing here is known while emitting, save
+// facts.
 //
-// A tile's register is kept as base + offset: neighbouring registers of a thread that differ by a constant share one base.
-// So contiguity is visible (same base, offsets that step by one), equal work is emitted once, and constants fold into
-// addresses. A loaded vector is a base too, and a register one lane of it: a copy never takes a vector apart.
+// A tile's register is kept as base + offset: neighbouring registers of a thread that differ by a constant share one
+// base. So contiguity is visible (same base, offsets that step by one), equal work is emitted once, and constants fold
+// into addresses. A loaded vector is a base too, and a register one lane of it: a copy never takes a vector apart.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -25,7 +26,9 @@ class Layout;
 
 enum class Type : unsigned char { i1, i8, i16, i32, i64, f16, bf16, f32 };
 
-constexpr bool is_integer(Type t) { return t <= Type::i64; }
+constexpr bool is_integer(Type t) {
+  return t <= Type::i64;
+}
 constexpr int bits(Type t) {
   constexpr int table[] = {1, 8, 16, 32, 64, 16, 16, 32};
   return table[static_cast<int>(t)];
@@ -35,9 +38,9 @@ Type type_of(Elem e);
 
 /// One register of each thread.
 struct Reg {
-  llvm::Value* base = nullptr;  // null: the constant `offset`
-  std::int64_t offset = 0;      // integers: added to the base
-  int lane = -1;                // ≥ 0: this element of the vector `base`
+  llvm::Value* base = nullptr;      // null: the constant `offset`
+  std::int64_t offset = 0;          // integers: added to the base
+  int lane = -1;                    // ≥ 0: this element of the vector `base`
   Facts facts = Facts::exactly(0);  // of the base, without the offset
 
   bool same(const Reg& o) const { return base == o.base && offset == o.offset && lane == o.lane; }
@@ -78,7 +81,7 @@ class Value : public Tile {
 
 enum class Binary { add, sub, mul, div, rem, min, max, bit_and, bit_or, bit_xor, shl, shr };
 enum class Compare { lt, le, gt, ge, eq, ne };
-enum class Unary { neg, exp2, log2, rcp, abs };
+enum class Unary { neg, exp2, log2, rcp, abs };  // all but neg: floats
 
 // What the operators below call. Integers do not wrap (a template that overflows is wrong, as in C++); i32 meeting i64
 // is widened; a number takes the other operand's type.
@@ -92,13 +95,17 @@ Tile real(const Tile& like, double value);
 Tile select(const Tile& condition, const Tile& a, const Tile& b);
 /// a · b + c in one rounding, f32.
 Tile fma(const Tile& a, const Tile& b, const Tile& c);
-/// To another type. Floats round to nearest even (overflow to infinity); float → integer truncates and saturates; NaN gives 0.
+/// To another type. Floats round to nearest even (overflow to infinity); float → integer truncates and saturates; NaN
+/// gives 0.
 Tile cast(const Tile& a, Type to);
 /// The same bits as another type of the same width.
 Tile bitcast(const Tile& a, Type to);
 /// To i64, keeping the sign. Addresses inside a cache or an output are always wide.
 Tile wide(const Tile& a);
 
+/// How many bits of an i32 are set; the number of the lowest one (32 for none).
+Tile count_bits(const Tile& a);
+Tile lowest_bit(const Tile& a);
 /// The template's promise, unchecked: every element that is used is a multiple of `divisor` (integers only).
 Tile multiple_of(const Tile& a, std::int64_t divisor);
 
@@ -108,35 +115,45 @@ concept Traced = std::derived_from<T, Tile>;
 template <class T>
 concept Operand = Traced<T> || std::is_arithmetic_v<T>;
 template <class A, class B>
-concept OnePair = Operand<A> && Operand<B> && (Traced<A> || Traced<B>);
+concept OnePair = Operand<A> && Operand<B> &&(Traced<A> || Traced<B>);
 template <class T>
 constexpr bool one_value = std::is_arithmetic_v<T> || std::is_same_v<T, Value>;
 
 template <class T>
-const Tile& lift(const T& x, const Tile&) requires Traced<T> { return x; }
+const Tile& lift(const T& x, const Tile&) requires Traced<T> {
+  return x;
+}
 template <class T>
-Tile lift(const T& x, const Tile& like) requires std::is_integral_v<T> { return number(like, static_cast<std::int64_t>(x)); }
+Tile lift(const T& x, const Tile& like) requires std::is_integral_v<T> {
+  return number(like, static_cast<std::int64_t>(x));
+}
 template <class T>
-Tile lift(const T& x, const Tile& like) requires std::is_floating_point_v<T> { return real(like, static_cast<double>(x)); }
+Tile lift(const T& x, const Tile& like) requires std::is_floating_point_v<T> {
+  return real(like, static_cast<double>(x));
+}
 
 /// Calls f on both operands as tiles; the result is a Value where both were.
 template <class A, class B, class F>
 auto pair(const A& a, const B& b, F f) {
   const Tile& like = [&]() -> const Tile& {
-    if constexpr (Traced<A>) return a;
-    else return b;
+    if constexpr (Traced<A>)
+      return a;
+    else
+      return b;
   }();
   Tile r = f(lift(a, like), lift(b, like));
-  if constexpr (one_value<A> && one_value<B>) return Value(r);
-  else return r;
+  if constexpr (one_value<A> && one_value<B>)
+    return Value(r);
+  else
+    return r;
 }
 }  // namespace detail
 
-#define PJ_BINARY(symbol, name)                                                                          \
-  template <class A, class B>                                                                            \
-  requires detail::OnePair<A, B>                                                                         \
-  auto operator symbol(const A& a, const B& b) {                                                         \
-    return detail::pair(a, b, [](const Tile& x, const Tile& y) { return binary(Binary::name, x, y); });  \
+#define PJ_BINARY(symbol, name)                                                                         \
+  template <class A, class B>                                                                           \
+  requires detail::OnePair<A, B>                                                                        \
+  auto operator symbol(const A& a, const B& b) {                                                        \
+    return detail::pair(a, b, [](const Tile& x, const Tile& y) { return binary(Binary::name, x, y); }); \
   }
 #define PJ_COMPARE(symbol, name)                                                                          \
   template <class A, class B>                                                                             \

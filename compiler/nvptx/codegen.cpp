@@ -47,10 +47,11 @@ const llvm::Target& nvptx() {
 
 std::unique_ptr<llvm::TargetMachine> machine(const Target& target, int isa) {
   llvm::TargetOptions options;
-  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // the emulator rounds after every operation; so does the GPU then
-  return std::unique_ptr<llvm::TargetMachine>(
-      nvptx().createTargetMachine(llvm::Triple("nvptx64-nvidia-cuda"), std::string(target.name), fmt::format("+ptx{}", isa), options,
-                                  std::nullopt, std::nullopt, llvm::CodeGenOptLevel::None));
+  options.AllowFPOpFusion =
+      llvm::FPOpFusion::Strict;  // the emulator rounds after every operation; so does the GPU then
+  return std::unique_ptr<llvm::TargetMachine>(nvptx().createTargetMachine(
+      llvm::Triple("nvptx64-nvidia-cuda"), std::string(target.name), fmt::format("+ptx{}", isa), options, std::nullopt,
+      std::nullopt, llvm::CodeGenOptLevel::None));
 }
 
 /// Takes LLVM's notes; our own frame throws them.
@@ -81,7 +82,8 @@ void verify(const Emitted& kernel, const char* when) {
   std::string text;
   llvm::raw_string_ostream out(text);
   if (llvm::verifyModule(*kernel.module, &out))
-    fail(Code::internal, fmt::format("the IR of '{}' is broken {} optimisation", kernel.facts.symbol, when), {{"LLVM says", text}, {"IR", print(*kernel.module)}});
+    fail(Code::internal, fmt::format("the IR of '{}' is broken {} optimisation", kernel.facts.symbol, when),
+         {{"LLVM says", text}, {"IR", print(*kernel.module)}});
 }
 
 void optimise(llvm::Module& module, llvm::TargetMachine& tm) {
@@ -133,11 +135,14 @@ Text generate(Emitted& kernel, const Target& target, bool keep_ir) {
   passes.run(module);
   text.ms["codegen"] = now_ms() - start;
   if (!errors.empty())
-    fail(Code::compile, fmt::format("LLVM could not compile '{}' for {}", kernel.facts.symbol, target.name), {{"stage", "codegen"}, {"LLVM says", errors}});
+    fail(Code::compile, fmt::format("LLVM could not compile '{}' for {}", kernel.facts.symbol, target.name),
+         {{"stage", "codegen"}, {"LLVM says", errors}});
   text.ptx = std::string(ptx);
   return text;
 }
 
-std::string llvm_version() { return LLVM_VERSION_STRING; }
+std::string llvm_version() {
+  return LLVM_VERSION_STRING;
+}
 
 }  // namespace pagejit::nvptx

@@ -8,7 +8,7 @@
 namespace pagejit::nvptx {
 
 struct Text {
-  std::string ir;   // before optimisation
+  std::string ir;  // before optimisation
   std::string optimised;
   std::string ptx;
   std::map<std::string, double> ms;  // stage → milliseconds

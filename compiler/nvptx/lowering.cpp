@@ -14,22 +14,32 @@ namespace {
 llvm::Type* operand_type(llvm::IRBuilder<>& b, char kind) {
   switch (kind) {
     case 'l':
-    case 'p': return b.getInt64Ty();
-    case 'f': return b.getFloatTy();
-    case 'b': return b.getInt1Ty();
-    case 'v': return b.getVoidTy();
-    default: return b.getInt32Ty();
+    case 'p':
+      return b.getInt64Ty();
+    case 'f':
+      return b.getFloatTy();
+    case 'b':
+      return b.getInt1Ty();
+    case 'v':
+      return b.getVoidTy();
+    default:
+      return b.getInt32Ty();
   }
 }
 
 const char* constraint(char kind) {
   switch (kind) {
     case 'l':
-    case 'p': return "l";
-    case 'f': return "f";
-    case 'b': return "b";
-    case 'n': return "n";
-    default: return "r";
+    case 'p':
+      return "l";
+    case 'f':
+      return "f";
+    case 'b':
+      return "b";
+    case 'n':
+      return "n";
+    default:
+      return "r";
   }
 }
 
@@ -38,14 +48,15 @@ class NvptxLowering final : public Lowering {
   explicit NvptxLowering(const Target& target) : target_(target) {}
   const Target& target() const override { return target_; }
 
-  llvm::Function* begin(llvm::Module& module, llvm::IRBuilder<>& b, std::string_view name, std::span<const ParamField> fields,
-                        int bytes, int block) override;
+  llvm::Function* begin(llvm::Module& module, llvm::IRBuilder<>& b, std::string_view name,
+                        std::span<const ParamField> fields, int bytes, int block) override;
   llvm::Value* param(llvm::IRBuilder<>& b, int offset, llvm::Type* type) override;
   llvm::Value* op(llvm::IRBuilder<>& b, MachineOp op, llvm::ArrayRef<llvm::Value*> operands) override;
   llvm::Value* load(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, llvm::Value* mask) override {
     return nvptx::load(b, a, address, mask);
   }
-  void store(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, llvm::Value* value, llvm::Value* mask) override {
+  void store(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, llvm::Value* value,
+             llvm::Value* mask) override {
     nvptx::store(b, a, address, value, mask);
   }
   llvm::Value* shared_base(llvm::IRBuilder<>& b) override;
@@ -70,7 +81,8 @@ llvm::Function* NvptxLowering::begin(llvm::Module& module, llvm::IRBuilder<>& b,
   for (const ParamField& field : fields) members.push_back(field_type(b, field));
   auto* params = llvm::StructType::create(context, members, "Params");
   auto* type = llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
-  function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, llvm::StringRef(name.data(), name.size()), module);
+  function_ =
+      llvm::Function::Create(type, llvm::Function::ExternalLinkage, llvm::StringRef(name.data(), name.size()), module);
   function_->setCallingConv(llvm::CallingConv::PTX_Kernel);
   function_->addFnAttr("nvvm.reqntid", fmt::format("{}", block));
   function_->addFnAttr(llvm::Attribute::NoUnwind);
@@ -89,7 +101,8 @@ llvm::Value* NvptxLowering::param(llvm::IRBuilder<>& b, int offset, llvm::Type* 
   // Parameters are read in the entry block, once each: they are uniform, and ld.param is nearly free.
   llvm::IRBuilder<> entry(&function_->getEntryBlock(), function_->getEntryBlock().getFirstInsertionPt());
   llvm::IRBuilder<>& at = b.GetInsertBlock() == &function_->getEntryBlock() ? b : entry;
-  llvm::Value* where = at.CreateConstInBoundsGEP1_64(at.getInt8Ty(), function_->getArg(0), static_cast<std::uint64_t>(offset));
+  llvm::Value* where =
+      at.CreateConstInBoundsGEP1_64(at.getInt8Ty(), function_->getArg(0), static_cast<std::uint64_t>(offset));
   auto* load = at.CreateAlignedLoad(type, where, llvm::Align(type->getScalarSizeInBits() / 8));
   load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(at.getContext(), {}));
   return load;
@@ -115,7 +128,8 @@ llvm::Value* NvptxLowering::op(llvm::IRBuilder<>& b, MachineOp which, llvm::Arra
   if (r.effect == Effect::sync) also("~{memory}");
   llvm::Type* result = results.size() == 1 ? results[0] : llvm::StructType::get(b.getContext(), results);
   auto* type = llvm::FunctionType::get(result, takes, false);
-  auto* code = llvm::InlineAsm::get(type, llvm::StringRef(r.nvptx.data(), r.nvptx.size()), constraints, r.effect != Effect::pure);
+  auto* code = llvm::InlineAsm::get(type, llvm::StringRef(r.nvptx.data(), r.nvptx.size()), constraints,
+                                    r.effect != Effect::pure);
   auto* call = b.CreateCall(type, code, operands);
   if (r.effect == Effect::sync) call->addFnAttr(llvm::Attribute::Convergent);
   call->addFnAttr(llvm::Attribute::NoUnwind);
@@ -126,8 +140,8 @@ llvm::Value* NvptxLowering::shared_base(llvm::IRBuilder<>& b) {
   if (window_) return window_;
   llvm::Module& module = *function_->getParent();
   auto* type = llvm::ArrayType::get(b.getInt8Ty(), 0);
-  auto* window = new llvm::GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, nullptr, "shared_window", nullptr,
-                                          llvm::GlobalValue::NotThreadLocal, 3);
+  auto* window = new llvm::GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, nullptr,
+                                          "shared_window", nullptr, llvm::GlobalValue::NotThreadLocal, 3);
   window->setAlignment(llvm::Align(128));
   llvm::IRBuilder<> entry(&function_->getEntryBlock(), function_->getEntryBlock().getFirstInsertionPt());
   return window_ = entry.CreatePtrToInt(window, b.getInt32Ty(), "window");
@@ -135,6 +149,8 @@ llvm::Value* NvptxLowering::shared_base(llvm::IRBuilder<>& b) {
 
 }  // namespace
 
-std::unique_ptr<Lowering> make_nvptx_lowering(const Target& target) { return std::make_unique<NvptxLowering>(target); }
+std::unique_ptr<Lowering> make_nvptx_lowering(const Target& target) {
+  return std::make_unique<NvptxLowering>(target);
+}
 
 }  // namespace pagejit

@@ -10,12 +10,14 @@ namespace {
 struct Words {
   int count, bits;
   const char* constraint;
-  llvm::Type* type;        // of one register
-  llvm::Type* whole;       // of all: what the value is bit-cast to and from
+  llvm::Type* type;   // of one register
+  llvm::Type* whole;  // of all: what the value is bit-cast to and from
 };
 
 Words words(llvm::IRBuilder<>& b, int bytes) {
-  auto vector = [&](int n, llvm::Type* t) { return n == 1 ? t : static_cast<llvm::Type*>(llvm::FixedVectorType::get(t, static_cast<unsigned>(n))); };
+  auto vector = [&](int n, llvm::Type* t) {
+    return n == 1 ? t : static_cast<llvm::Type*>(llvm::FixedVectorType::get(t, static_cast<unsigned>(n)));
+  };
   if (bytes == 1) return {1, 8, "h", b.getInt16Ty(), b.getInt8Ty()};
   if (bytes == 2) return {1, 16, "h", b.getInt16Ty(), b.getInt16Ty()};
   if (bytes == 8) return {1, 64, "l", b.getInt64Ty(), b.getInt64Ty()};
@@ -34,7 +36,7 @@ std::string mnemonic(const Access& a, const Words& w, bool reading) {
   if (a.space == Space::shared) return fmt::format("{}.shared{}.b{}", reading ? "ld" : "st", vector, w.bits);
   const char* hint = "";
   if (a.cache == Cache::stream) hint = reading ? ".L1::evict_first" : ".cs";
-  if (reading && a.cache == Cache::read_once) hint = ".nc.L1::no_allocate.L2::256B";
+  if (reading && a.cache == Cache::read_once) hint = ".nc.L1::no_allocate.L2::128B";
   return fmt::format("{}.global{}{}.b{}", reading ? "ld" : "st", hint, vector, w.bits);
 }
 
@@ -44,7 +46,8 @@ llvm::Value* from_words(llvm::IRBuilder<>& b, const Access& a, const Words& w, l
   if (w.count > 1) {
     bits = llvm::PoisonValue::get(w.whole);
     for (int i = 0; i < w.count; ++i)
-      bits = b.CreateInsertElement(bits, b.CreateExtractValue(loaded, static_cast<unsigned>(i)), static_cast<std::uint64_t>(i));
+      bits = b.CreateInsertElement(bits, b.CreateExtractValue(loaded, static_cast<unsigned>(i)),
+                                   static_cast<std::uint64_t>(i));
   } else if (w.bits == 8) {
     bits = b.CreateTrunc(loaded, b.getInt8Ty());
   }
@@ -60,12 +63,16 @@ llvm::Value* load(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, l
     if (mask) code += fmt::format("mov.b{} ${}, 0; ", w.bits == 8 ? 16 : w.bits, i);
     constraints += fmt::format("{}=&{}", i ? "," : "", w.constraint);
   }
-  code += fmt::format("{}{} {}, [${}];", mask ? fmt::format("@${} ", w.count + 1) : "", mnemonic(a, w, true), list(0, w.count), w.count);
+  code += fmt::format("{}{} {}, [${}];", mask ? fmt::format("@${} ", w.count + 1) : "", mnemonic(a, w, true),
+                      list(0, w.count), w.count);
   constraints += a.space == Space::shared ? ",r" : ",l";
   std::vector<llvm::Type*> takes{address->getType()};
   std::vector<llvm::Value*> operands{address};
   if (mask) constraints += ",b", takes.push_back(b.getInt1Ty()), operands.push_back(mask);
-  llvm::Type* result = w.count == 1 ? w.type : llvm::StructType::get(b.getContext(), std::vector<llvm::Type*>(static_cast<std::size_t>(w.count), w.type));
+  llvm::Type* result =
+      w.count == 1
+          ? w.type
+          : llvm::StructType::get(b.getContext(), std::vector<llvm::Type*>(static_cast<std::size_t>(w.count), w.type));
   auto* type = llvm::FunctionType::get(result, takes, false);
   // Side effects keep accesses in the order in which the template made them; nothing else here touches memory for LLVM.
   auto* call = b.CreateCall(type, llvm::InlineAsm::get(type, code, constraints, true), operands);
@@ -87,7 +94,8 @@ void store(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, llvm::Va
     constraints += fmt::format(",{}", w.constraint);
   }
   if (mask) constraints += ",b", takes.push_back(b.getInt1Ty()), operands.push_back(mask);
-  std::string code = fmt::format("{}{} [$0], {};", mask ? fmt::format("@${} ", w.count + 1) : "", mnemonic(a, w, false), list(1, w.count));
+  std::string code = fmt::format("{}{} [$0], {};", mask ? fmt::format("@${} ", w.count + 1) : "", mnemonic(a, w, false),
+                                 list(1, w.count));
   auto* type = llvm::FunctionType::get(b.getVoidTy(), takes, false);
   auto* call = b.CreateCall(type, llvm::InlineAsm::get(type, code, constraints, true), operands);
   call->addFnAttr(llvm::Attribute::NoUnwind);

@@ -9,7 +9,7 @@ namespace pagejit::flatten {
 namespace {
 
 constexpr unsigned floats = elem_set(Elem::f16, Elem::bf16, Elem::f32), integers = elem_set(Elem::i32, Elem::i64);
-constexpr std::int64_t max_heads = 65535, max_batch = (1ll << 31) - 1, max_rows = 1ll << 48;
+constexpr std::int64_t max_heads = 65535, max_batch = (1ll << 31) - 65;
 
 // Each argument's name and axes, for either order of the axes.
 constexpr Expected k_cache_nhd{"k_cache", "[pages, page, heads, dim]", 4, floats};
@@ -168,6 +168,7 @@ Spec choose_spec(const FlattenArgs& a, const Views& w) {
   s.lengths = a.lengths.elem;
   s.starts = a.start_loc.omitted() ? Starts::computed : a.start_loc.elem == Elem::i64 ? Starts::i64 : Starts::i32;
   s.align = alignment.get();
+  s.unroll = unroll_for(s);
   return s;
 }
 
@@ -179,14 +180,12 @@ void fill_params(const FlattenArgs& a, const Views& w, const LaunchShape& shape,
   p.table = a.block_table.data, p.table_row = a.block_table.step(0);
   p.lengths = a.lengths.data;
   p.starts = a.start_loc.data;
-  p.out_rows = w.k_out.rows;
+  p.out_rows = static_cast<std::int32_t>(w.k_out.rows);
   p.batch = static_cast<std::int32_t>(a.lengths.shape[0]);
   p.heads = static_cast<std::int32_t>(w.k.heads);
   p.zero_gaps = a.zero_gaps;
-  p.k_blocks = static_cast<std::int32_t>(shape.k_blocks);
-  p.k_rows = shape.k_rows, p.v_rows = shape.v_rows;
-  p.k_group = p.v_group = shape.group;
-  p.k_magic = p.v_magic = ((1ll << 32) + shape.group - 1) / shape.group;
+  p.rows = shape.rows, p.group = shape.group;
+  p.magic = ((1ll << 32) + shape.group - 1) / shape.group;
 }
 
 }  // namespace
@@ -200,13 +199,10 @@ bool plan(const FlattenArgs& args, int multiprocessors, Plan& out) {
 
   bool nothing_owned = args.lengths.shape[0] == 0 && args.tail == Tail::untouched;
   if (views.k_out.rows == 0 || views.k.heads == 0 || nothing_owned) return false;
-  LaunchShape shape = launch_shape(out.spec, views.k.heads, views.k_out.rows, multiprocessors);
-  std::int64_t blocks = shape.k_blocks + shape.v_blocks;
-  if (blocks > max_batch) [[unlikely]]
-    bad_argument(views.k_out.names, args.k_out, fmt::format("needs {} blocks", blocks),
-                 "fewer output rows: a launch has 2147483647 at most");
+  bool rows_adjacent = views.k_out.row_step < views.k_out.head_step && views.k.heads > 1;
+  LaunchShape shape = launch_shape(out.spec, views.k.heads, views.k_out.rows, rows_adjacent, multiprocessors);
   fill_params(args, views, shape, out.params);
-  out.grid = {static_cast<std::uint32_t>(blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
+  out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
   return true;
 }
 

@@ -23,14 +23,17 @@ struct Plan {
 /// Takes constant time, save for host_lengths; looks at no device memory.
 bool plan(const FlattenArgs& args, int multiprocessors, Plan& out);
 
-/// How the output rows are dealt out to blocks.
+/// How the output rows and heads are dealt out to blocks.
 struct LaunchShape {
-  std::int32_t group;           // heads a block
-  std::int32_t k_rows, v_rows;  // output rows a block, of K and of V
-  std::int64_t k_blocks, v_blocks;
+  std::int32_t group;        // heads a block
+  std::int32_t rows;         // output rows a block
+  std::int64_t row_blocks;   // the grid's x
   std::int64_t head_blocks;  // the grid's y
 };
-LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, int multiprocessors);
+/// `rows_adjacent`: neighbouring rows of one head lie closer together in the output than neighbouring heads of one row
+/// (hsd).
+LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, bool rows_adjacent,
+                         int multiprocessors);
 
 /// One line for `--list`; what a field means, for each name in Spec::fields().
 std::string_view summary();

@@ -12,15 +12,6 @@ constexpr T ceil_div(T a, T b) {
   return (a + b - 1) / b;
 }
 
-/// Rows of a block that has `group` heads of each: as many as it can hold, fewer where that would leave multiprocessors
-/// idle.
-std::int32_t rows_of_block(const Spec& s, int dim, std::int32_t group, std::int64_t rows_wanted) {
-  std::int64_t most = std::min(items(s, dim) / group, s.threads);  // a thread looks up one row
-  // One access a thread: below that a block only gets emptier, not faster.
-  std::int64_t least = std::clamp<std::int64_t>(s.threads * vector_elements(s, dim) / dim / group, 1, most);
-  return static_cast<std::int32_t>(std::clamp(rows_wanted, least, most));
-}
-
 void need(bool ok, std::string_view field, std::string value, std::string_view expected) {
   if (!ok)
     fail(Code::argument, fmt::format("{} is {}; expected {}", field, value, expected), {{"field", std::string(field)}});
@@ -50,23 +41,24 @@ void check(const Spec& s) {
   need(s.dim_v <= max_dim, "dim_v", std::to_string(s.dim_v), fmt::format("at most {}", max_dim));
   need(!s.joint || s.dim_v == s.dim_k, "dim_v", std::to_string(s.dim_v),
        fmt::format("{}, as dim_k: V is a part of K (joint)", s.dim_k));
-  need(items(s, s.dim_k) >= 1 && items(s, s.dim_v) >= 1, "threads", std::to_string(s.threads),
+  need(items(s) >= 1, "threads", std::to_string(s.threads),
        "threads × unroll × the elements of an access to be at least one head dim");
 }
 
-LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, int multiprocessors) {
-  int sides = s.joint ? 1 : 2;
-  std::int64_t group = std::min<std::int64_t>(heads, std::min(items(s, s.dim_k), items(s, s.dim_v)));
+LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, bool rows_adjacent,
+                         int multiprocessors) {
+  // A block's stores should lie together: all heads of a few rows for shd, many rows of one head for hsd. Measured on
+  // an H200 the other choice costs 2 to 4 % (docs/measured.md); how the cache lies makes no such difference.
+  std::int64_t group = rows_adjacent ? 1 : std::min<std::int64_t>(heads, items(s));
   LaunchShape shape{};
   shape.head_blocks = ceil_div(heads, group);
   shape.group =
       static_cast<std::int32_t>(ceil_div(heads, shape.head_blocks));  // the same number of heads for each, nearly
-  std::int64_t blocks_wanted = std::max<std::int64_t>(1, 2 * multiprocessors / (sides * shape.head_blocks));
-  std::int64_t rows_wanted = ceil_div(out_rows, blocks_wanted);
-  shape.k_rows = rows_of_block(s, s.dim_k, shape.group, rows_wanted);
-  shape.v_rows = rows_of_block(s, s.dim_v, shape.group, rows_wanted);
-  shape.k_blocks = ceil_div<std::int64_t>(out_rows, shape.k_rows);
-  shape.v_blocks = s.joint ? 0 : ceil_div<std::int64_t>(out_rows, shape.v_rows);
+  // Fewer rows than a block can hold where that would leave multiprocessors idle.
+  std::int64_t blocks_wanted = std::max<std::int64_t>(1, multiprocessors / shape.head_blocks);
+  std::int64_t most = std::min(items(s) / shape.group, s.threads);  // a thread looks up one row
+  shape.rows = static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(out_rows, blocks_wanted), 1, most));
+  shape.row_blocks = ceil_div<std::int64_t>(out_rows, shape.rows);
   return shape;
 }
 
@@ -88,7 +80,7 @@ std::string_view field_help(std::string_view field) {
       {"starts", "first output row of each sequence: given, or the running sum of lengths"},
       {"align", "what pointers and strides in bytes are multiples of"},
       {"threads", "threads of a block"},
-      {"unroll", "accesses in flight, a thread"}};
+      {"unroll", "accesses in flight, a thread, of each tensor"}};
   for (const auto& [name, help] : rows)
     if (name == field) return help;
   return "";
@@ -101,6 +93,7 @@ std::vector<Spec> specs_for_model(const ModelShape& m) {
   s.dim_k = m.dim_k;
   s.dim_v = m.joint ? m.dim_k : m.dim_v;
   s.joint = m.joint;
+  s.unroll = unroll_for(s);
   for (int page : m.pages)
     for (Elem lengths : m.lengths)
       for (Starts starts : {Starts::computed, lengths == Elem::i64 ? Starts::i64 : Starts::i32})

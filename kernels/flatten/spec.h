@@ -27,21 +27,22 @@ constexpr auto enum_names(Starts) {
       {{Starts::computed, "computed"}, {Starts::i32, "i32"}, {Starts::i64, "i64"}}};
 }
 
-/// Neither the cache's layout (NHD, HND) nor the output's (shd, hsd) is here: both are strides, and one kernel serves all.
+/// Neither the cache's layout (NHD, HND) nor the output's (shd, hsd) is here: both are strides, and one kernel serves
+/// all.
 struct Spec {
-  Elem kv = Elem::bf16;   // of the cache: f16, bf16, f32
-  Elem to = Elem::bf16;   // of the output: f16, bf16, f32
+  Elem kv = Elem::bf16;  // of the cache: f16, bf16, f32
+  Elem to = Elem::bf16;  // of the output: f16, bf16, f32
   int dim_k = 128;
-  int dim_v = 128;        // joint: the same as dim_k
-  int page = 64;          // rows
-  bool joint = false;     // V is a prefix of K: only K is copied
+  int dim_v = 128;     // joint: the same as dim_k
+  int page = 64;       // rows
+  bool joint = false;  // V is a prefix of K: only K is copied
   Tail tail = Tail::zero;
   Elem table = Elem::i32;    // i32, i64
   Elem lengths = Elem::i32;  // i32, i64
   Starts starts = Starts::computed;
   Align align = Align::a16;
-  int threads = 512;      // a block
-  int unroll = 8;         // vectors in flight, a thread
+  int threads = 128;  // a block
+  int unroll = 2;     // accesses in flight, a thread, of each tensor
 
   static constexpr auto fields() {
     return std::tuple{field<&Spec::kv>("kv"),
@@ -78,42 +79,62 @@ struct Params {
   std::int64_t k_out_row, k_out_head;
   std::int64_t v_out_row, v_out_head;
   std::int64_t table_row;
-  std::int64_t out_rows;    // rows at and after it are never written
+  std::int64_t magic;     // ceil(2^32 / group): an item's row by one multiplication
+  std::int32_t out_rows;  // rows at and after it are never written; at most max_rows
   std::int32_t batch;
   std::int32_t heads;
-  std::int32_t zero_gaps;   // with Tail::zero: rows between sequences are zeroed too
-  std::int32_t k_blocks;    // programs (x < k_blocks) copy K, the others V
-  std::int32_t k_rows, k_group;  // rows and heads of a block's share of K: k_rows × k_group ≤ items(K)
-  std::int32_t v_rows, v_group;
-  std::int64_t k_magic, v_magic;  // ceil(2^32 / group): an item's row by one multiplication
+  std::int32_t zero_gaps;    // with Tail::zero: rows between sequences are zeroed too
+  std::int32_t rows, group;  // rows (≤ threads) and heads of a block's share: rows × group ≤ items
 
   static constexpr auto fields() {
-    return std::tuple{field<&Params::k_cache>("k_cache"),       field<&Params::v_cache>("v_cache"),
-                      field<&Params::k_out>("k_out"),           field<&Params::v_out>("v_out"),
-                      field<&Params::table>("table"),           field<&Params::lengths>("lengths"),
-                      field<&Params::starts>("starts"),         field<&Params::k_page>("k_page"),
-                      field<&Params::k_row>("k_row"),           field<&Params::k_head>("k_head"),
-                      field<&Params::v_page>("v_page"),         field<&Params::v_row>("v_row"),
-                      field<&Params::v_head>("v_head"),         field<&Params::k_out_row>("k_out_row"),
-                      field<&Params::k_out_head>("k_out_head"), field<&Params::v_out_row>("v_out_row"),
-                      field<&Params::v_out_head>("v_out_head"), field<&Params::table_row>("table_row"),
-                      field<&Params::out_rows>("out_rows"),     field<&Params::batch>("batch"),
-                      field<&Params::heads>("heads"),           field<&Params::zero_gaps>("zero_gaps"),
-                      field<&Params::k_blocks>("k_blocks"),     field<&Params::k_rows>("k_rows"),
-                      field<&Params::k_group>("k_group"),       field<&Params::v_rows>("v_rows"),
-                      field<&Params::v_group>("v_group"),       field<&Params::k_magic>("k_magic"),
-                      field<&Params::v_magic>("v_magic")};
+    return std::tuple{field<&Params::k_cache>("k_cache"),
+                      field<&Params::v_cache>("v_cache"),
+                      field<&Params::k_out>("k_out"),
+                      field<&Params::v_out>("v_out"),
+                      field<&Params::table>("table"),
+                      field<&Params::lengths>("lengths"),
+                      field<&Params::starts>("starts"),
+                      field<&Params::k_page>("k_page"),
+                      field<&Params::k_row>("k_row"),
+                      field<&Params::k_head>("k_head"),
+                      field<&Params::v_page>("v_page"),
+                      field<&Params::v_row>("v_row"),
+                      field<&Params::v_head>("v_head"),
+                      field<&Params::k_out_row>("k_out_row"),
+                      field<&Params::k_out_head>("k_out_head"),
+                      field<&Params::v_out_row>("v_out_row"),
+                      field<&Params::v_out_head>("v_out_head"),
+                      field<&Params::table_row>("table_row"),
+                      field<&Params::magic>("magic"),
+                      field<&Params::out_rows>("out_rows"),
+                      field<&Params::batch>("batch"),
+                      field<&Params::heads>("heads"),
+                      field<&Params::zero_gaps>("zero_gaps"),
+                      field<&Params::rows>("rows"),
+                      field<&Params::group>("group")};
   }
 };
 
-/// Elements that one access moves: what alignment and head dim allow, at most 16 bytes of the wider type's narrower side.
+/// Elements that one access moves: what alignment and head dim allow, at most 16 bytes of the wider type's narrower
+/// side.
 constexpr int vector_elements(const Spec& s, int dim) {
   int vec = std::max(1, std::min(16 / bytes(s.kv), promised_bytes(s.align, s.kv) / bytes(s.kv)));
   while (dim % vec != 0) vec /= 2;
   return vec;
 }
 
-/// Items, (row, head) pairs of `dim` elements, that a block copies at most. At least 1 for any dim that check() lets pass.
-constexpr int items(const Spec& s, int dim) { return s.threads * s.unroll * vector_elements(s, dim) / dim; }
+/// Items, (row, head) pairs of K and of V, that a block copies at most. At least 1 for any dims that check() lets pass.
+constexpr int items(const Spec& s) {
+  auto of = [&](int dim) { return s.threads * s.unroll * vector_elements(s, dim) / dim; };
+  return s.joint ? of(s.dim_k) : std::min(of(s.dim_k), of(s.dim_v));
+}
+
+/// Accesses in flight, a thread: four in all, of one tensor or of two (docs/measured.md).
+constexpr int unroll_for(const Spec& s) {
+  return s.joint ? 4 : 2;
+}
+
+/// Rows are numbered in 31 bits; a block may look one block past the last.
+constexpr std::int64_t max_rows = (std::int64_t{1} << 31) - 4096;
 
 }  // namespace pagejit::flatten
