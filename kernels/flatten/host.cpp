@@ -168,7 +168,7 @@ Spec choose_spec(const FlattenArgs& a, const Views& w) {
   s.lengths = a.lengths.elem;
   s.starts = a.start_loc.omitted() ? Starts::computed : a.start_loc.elem == Elem::i64 ? Starts::i64 : Starts::i32;
   s.align = alignment.get();
-  s.unroll = unroll_for(s);
+  choose_block(s);
   return s;
 }
 

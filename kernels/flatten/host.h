@@ -23,6 +23,9 @@ struct Plan {
 /// Takes constant time, save for host_lengths; looks at no device memory.
 bool plan(const FlattenArgs& args, int multiprocessors, Plan& out);
 
+/// Sets threads and unroll, which follow from the other fields.
+void choose_block(Spec& s);
+
 /// How the output rows and heads are dealt out to blocks.
 struct LaunchShape {
   std::int32_t group;        // heads a block

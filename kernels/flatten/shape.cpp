@@ -45,6 +45,13 @@ void check(const Spec& s) {
        "threads × unroll × the elements of an access to be at least one head dim");
 }
 
+void choose_block(Spec& s) {
+  s.threads = Spec{}.threads;
+  s.unroll = unroll_for(s);
+  // A block holds at least one head: narrow accesses to a wide head need more of them.
+  while (items(s) < 1) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
+}
+
 LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, bool rows_adjacent,
                          int multiprocessors) {
   // A block's stores should lie together: all heads of a few rows for shd, many rows of one head for hsd. Measured on
@@ -93,7 +100,6 @@ std::vector<Spec> specs_for_model(const ModelShape& m) {
   s.dim_k = m.dim_k;
   s.dim_v = m.joint ? m.dim_k : m.dim_v;
   s.joint = m.joint;
-  s.unroll = unroll_for(s);
   for (int page : m.pages)
     for (Elem lengths : m.lengths)
       for (Starts starts : {Starts::computed, lengths == Elem::i64 ? Starts::i64 : Starts::i32})
@@ -101,6 +107,7 @@ std::vector<Spec> specs_for_model(const ModelShape& m) {
           for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem}) {
             if (align == Align::elem && bytes(m.elem) >= 4) continue;  // an element of 4 bytes is aligned to 4
             s.page = page, s.lengths = lengths, s.starts = starts, s.tail = tail, s.align = align;
+            choose_block(s);
             all.push_back(s);
           }
   return all;
