@@ -1,0 +1,36 @@
+// What the demo found, as a table for people and as one JSON object for programs.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tools/demo/serving.h"
+
+namespace pagejit::demo {
+
+struct KernelReport {
+  std::string spec;
+  std::string models;     // that launch it
+  double compile_ms = 0;  // Spec → PTX, or → host code on the emulator
+  double load_ms = 0;     // the driver's part: PTX → machine code → module
+  double warm_ms = -1;    // Spec → loaded kernel from the disk cache, in a new context; −1: not measured
+  double microseconds = 0, gbps = 0, copy_gbps = 0;
+};
+
+struct Report {
+  std::string device, target;
+  bool emulated = false;
+  std::vector<std::pair<Workload, Served>> models;
+  std::vector<KernelReport> kernels;
+  std::uint64_t compiled = 0, launches = 0;
+
+  int steps() const;
+  int verified() const;
+  std::uint64_t recompilations() const;
+  std::string mismatch() const;
+};
+
+std::string as_table(const Report& report);
+std::string as_json(const Report& report);
+
+}  // namespace pagejit::demo

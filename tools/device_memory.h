@@ -1,0 +1,35 @@
+// Memory of the device that is given back when its owner goes.
+#pragma once
+#include <pagejit/context.h>
+
+#include <cstddef>
+#include <utility>
+
+namespace pagejit {
+
+class DeviceMemory {
+ public:
+  DeviceMemory() = default;
+  DeviceMemory(Context& context, std::size_t bytes, const char* label)
+      : context_(&context), data_(static_cast<std::byte*>(context.allocate(bytes, label))), size_(bytes) {}
+  DeviceMemory(DeviceMemory&& other) noexcept { *this = std::move(other); }
+  DeviceMemory& operator=(DeviceMemory&& other) noexcept {
+    std::swap(context_, other.context_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~DeviceMemory() {
+    if (data_ != nullptr) context_->release(data_);
+  }
+
+  std::byte* get() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  Context* context_ = nullptr;
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace pagejit

@@ -1,0 +1,101 @@
+#include "tools/flatten_case.h"
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+namespace pagejit {
+namespace {
+
+std::int64_t columns(const FlattenShape& s) {
+  return (s.length + s.page - 1) / s.page;
+}
+std::int64_t row_elements(const FlattenShape& s, int dim) {
+  return static_cast<std::int64_t>(s.heads) * dim;
+}
+
+/// A view of this layer's pages in a pool of `page_stride_layers` layers; ours is in the middle.
+Tensor cache_view(const FlattenShape& s, const std::byte* pool, std::int64_t pages, int dim) {
+  std::int64_t page_elements = s.page * row_elements(s, dim), stride = page_elements * s.page_stride_layers;
+  const std::byte* at = pool + s.page_stride_layers / 2 * page_elements * bytes(s.elem);
+  if (s.layout == FlattenArgs::Layout::nhd)
+    return Tensor(at, s.elem, {pages, s.page, s.heads, dim}, {stride, row_elements(s, dim), dim, 1});
+  return Tensor(at, s.elem, {pages, s.heads, s.page, dim}, {stride, static_cast<std::int64_t>(s.page) * dim, dim, 1});
+}
+
+Tensor output_view(const FlattenShape& s, const std::byte* out, std::int64_t rows, int dim) {
+  if (s.out == FlattenArgs::Out::shd) return Tensor(out, s.elem, {rows, s.heads, dim});
+  return Tensor(out, s.elem, {s.heads, rows, dim});
+}
+
+std::vector<std::int32_t> random_lengths(const FlattenShape& s, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<std::int32_t> lengths;
+  for (int b = 0; b < s.batch; ++b)
+    lengths.push_back(s.length - static_cast<int>(random() % static_cast<std::uint64_t>(std::min(s.page, s.length))));
+  return lengths;
+}
+
+std::vector<std::int32_t> random_table(std::int64_t pages, std::uint64_t seed) {
+  std::vector<std::int32_t> table(static_cast<std::size_t>(pages));
+  std::iota(table.begin(), table.end(), 0);
+  std::mt19937_64 random(seed);
+  std::shuffle(table.begin(), table.end(), random);
+  return table;
+}
+
+}  // namespace
+
+std::uint64_t footprint(const FlattenShape& s) {
+  std::int64_t dims = s.dim_k + (s.joint ? 0 : s.dim_v);
+  std::int64_t rows = s.batch * columns(s) * s.page;
+  return static_cast<std::uint64_t>(rows * s.heads * dims * bytes(s.elem)) *
+         static_cast<std::uint64_t>(1 + s.page_stride_layers);
+}
+
+FlattenCase::FlattenCase(Context& context, const FlattenShape& shape, int copies, std::uint64_t seed) {
+  std::vector<std::int32_t> lengths = random_lengths(shape, seed);
+  std::int64_t rows = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+  std::int64_t dims = shape.dim_k + (shape.joint ? 0 : shape.dim_v);
+  payload_ = static_cast<std::uint64_t>(rows * shape.heads * dims * ::pagejit::bytes(shape.elem));
+  bytes_ = 2 * payload_ + static_cast<std::uint64_t>(shape.batch * (1 + columns(shape)) * 4);
+  for (int i = 0; i < copies; ++i) add_copy(context, shape, lengths, seed + static_cast<std::uint64_t>(i));
+}
+
+void FlattenCase::add_copy(Context& context, const FlattenShape& s, const std::vector<std::int32_t>& lengths,
+                           std::uint64_t seed) {
+  std::int64_t pages = s.batch * columns(s), rows = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+  auto memory = [&](std::int64_t size, const char* label) {
+    memory_.emplace_back(context, static_cast<std::size_t>(std::max<std::int64_t>(size, 1)), label);
+    return memory_.back().get();
+  };
+  auto filled = [&](std::int64_t size, const char* label) {
+    std::byte* at = memory(size, label);
+    context.fill(at, 0x3C, static_cast<std::size_t>(size));
+    return at;
+  };
+  auto cache_bytes = [&](int dim) {
+    return pages * s.page_stride_layers * s.page * row_elements(s, dim) * ::pagejit::bytes(s.elem);
+  };
+  auto out_bytes = [&](int dim) { return rows * row_elements(s, dim) * ::pagejit::bytes(s.elem); };
+
+  FlattenArgs a;
+  a.layout = s.layout;
+  a.out = s.out;
+  a.k_cache = cache_view(s, filled(cache_bytes(s.dim_k), "k_cache"), pages, s.dim_k);
+  a.k_out = output_view(s, memory(out_bytes(s.dim_k), "k_out"), rows, s.dim_k);
+  if (!s.joint) {
+    a.v_cache = cache_view(s, filled(cache_bytes(s.dim_v), "v_cache"), pages, s.dim_v);
+    a.v_out = output_view(s, memory(out_bytes(s.dim_v), "v_out"), rows, s.dim_v);
+  }
+  std::vector<std::int32_t> table = random_table(pages, seed);
+  std::byte* table_at = memory(pages * 4, "block_table");
+  std::byte* lengths_at = memory(s.batch * 4, "lengths");
+  context.copy_in(table_at, table.data(), table.size() * 4);
+  context.copy_in(lengths_at, lengths.data(), lengths.size() * 4);
+  a.block_table = Tensor(table_at, Elem::i32, {s.batch, columns(s)});
+  a.lengths = Tensor(lengths_at, Elem::i32, {s.batch});
+  args_.push_back(a);
+}
+
+}  // namespace pagejit

@@ -1,0 +1,81 @@
+#include "tools/stopwatch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "runtime/cuda/timing.h"
+
+namespace pagejit {
+
+struct Stopwatch::Gpu {
+  explicit Gpu(const cuda::DeviceContext& d) : device(d), stream(d), start(d), end(d) {}
+  double microseconds(const std::function<void()>& work) {
+    start.record(stream.get());
+    work();
+    end.record(stream.get());
+    return 1000.0 * end.ms_since(start);
+  }
+  const cuda::DeviceContext& device;
+  cuda::OwnStream stream;
+  cuda::Mark start, end;
+};
+
+namespace {
+double wall_microseconds(const std::function<void()>& work) {
+  auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+}
+}  // namespace
+
+Timing summarise(std::vector<double> samples) {
+  if (samples.empty()) return {};
+  std::sort(samples.begin(), samples.end());
+  auto at = [&](double share) {
+    return samples[static_cast<std::size_t>(share * static_cast<double>(samples.size() - 1) + 0.5)];
+  };
+  return {at(0.5), at(0.1), at(0.9)};
+}
+
+Stopwatch::Stopwatch(Context& context) : context_(context) {
+  if (auto* backend = dynamic_cast<CudaBackend*>(&context.backend())) gpu_ = std::make_unique<Gpu>(backend->device());
+}
+Stopwatch::~Stopwatch() = default;
+
+Stream Stopwatch::stream() const {
+  return gpu_ ? gpu_->stream.get() : nullptr;
+}
+
+Timing Stopwatch::time(int samples, int units, const std::function<void()>& work) {
+  if (gpu_ || samples > 1) work();
+  context_.synchronise(stream());
+  std::vector<double> each;
+  for (int i = 0; i < samples; ++i) {
+    double total = gpu_ ? gpu_->microseconds(work) : wall_microseconds(work);
+    each.push_back(total / units);
+  }
+  return summarise(std::move(each));
+}
+
+Timing Stopwatch::time_replays(int samples, int units, const std::function<void()>& work) {
+  if (!gpu_) return time(samples, units, work);
+  work();  // loads what the capture must find loaded
+  context_.synchronise(stream());
+  cuda::Replay replay(gpu_->device, stream(), work);
+  return time(samples, units, [&] { replay.launch(stream()); });
+}
+
+void Stopwatch::copy(void* to, const void* from, std::size_t bytes) {
+  if (gpu_) return cuda::copy_on_device(gpu_->device, to, from, bytes, stream());
+  std::memcpy(to, from, bytes);  // the emulator's memory is the host's
+}
+
+std::size_t Stopwatch::l2_bytes() const {
+  return gpu_ ? static_cast<std::size_t>(gpu_->device.l2_bytes()) : 0;
+}
+std::size_t Stopwatch::free_bytes() const {
+  return gpu_ ? cuda::free_bytes(gpu_->device) : std::size_t{1} << 30;
+}
+
+}  // namespace pagejit
