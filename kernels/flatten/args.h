@@ -26,6 +26,9 @@ struct FlattenArgs {
   Out out = Out::shd;
   flatten::Tail tail = flatten::Tail::zero;
   bool zero_gaps = false;  // rows between sequences are zeroed too; needs Tail::zero
+  /// A promise: block_table, lengths and start_loc were not written by the kernel launched just before on this stream.
+  /// Then they are read while that kernel still finishes (programmatic dependent launch). Caches always wait for it.
+  bool settled = false;
 
   /// Lengths that the host happens to know: if given, each is checked (not negative, within the table's columns).
   std::span<const std::int64_t> host_lengths = {};

@@ -184,6 +184,7 @@ void fill_params(const FlattenArgs& a, const Views& w, const LaunchShape& shape,
   p.batch = static_cast<std::int32_t>(a.lengths.shape[0]);
   p.heads = static_cast<std::int32_t>(w.k.heads);
   p.zero_gaps = a.zero_gaps;
+  p.settled = a.settled;
   p.rows = shape.rows, p.group = shape.group;
   p.magic = ((1ll << 32) + shape.group - 1) / shape.group;
 }
@@ -200,7 +201,8 @@ bool plan(const FlattenArgs& args, int multiprocessors, Plan& out) {
   bool nothing_owned = args.lengths.shape[0] == 0 && args.tail == Tail::untouched;
   if (views.k_out.rows == 0 || views.k.heads == 0 || nothing_owned) return false;
   bool rows_adjacent = views.k_out.row_step < views.k_out.head_step && views.k.heads > 1;
-  LaunchShape shape = launch_shape(out.spec, views.k.heads, views.k_out.rows, rows_adjacent, multiprocessors);
+  LaunchShape shape =
+      launch_shape(out.spec, views.k.heads, views.k_out.rows, args.lengths.shape[0], rows_adjacent, multiprocessors);
   fill_params(args, views, shape, out.params);
   out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
   return true;

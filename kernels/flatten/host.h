@@ -35,8 +35,8 @@ struct LaunchShape {
 };
 /// `rows_adjacent`: neighbouring rows of one head lie closer together in the output than neighbouring heads of one row
 /// (hsd).
-LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, bool rows_adjacent,
-                         int multiprocessors);
+LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, std::int64_t batch,
+                         bool rows_adjacent, int multiprocessors);
 
 /// One line for `--list`; what a field means, for each name in Spec::fields().
 std::string_view summary();

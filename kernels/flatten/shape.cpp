@@ -52,8 +52,8 @@ void choose_block(Spec& s) {
   while (items(s) < 1) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
 }
 
-LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, bool rows_adjacent,
-                         int multiprocessors) {
+LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, std::int64_t batch,
+                         bool rows_adjacent, int multiprocessors) {
   // A block's stores should lie together: all heads of a few rows for shd, many rows of one head for hsd. Measured on
   // an H200 the other choice costs 2 to 4 % (docs/measured.md); how the cache lies makes no such difference.
   std::int64_t group = rows_adjacent ? 1 : std::min<std::int64_t>(heads, items(s));
@@ -61,10 +61,15 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_row
   shape.head_blocks = ceil_div(heads, group);
   shape.group =
       static_cast<std::int32_t>(ceil_div(heads, shape.head_blocks));  // the same number of heads for each, nearly
-  // Fewer rows than a block can hold where that would leave multiprocessors idle.
+  // One tile of data a block keeps the way to the first load short. Each block reads all lengths, though, 32 at a time:
+  // with many sequences it pays to look up the rows of several tiles at once.
+  std::int64_t tile_rows = std::max(1, items(s) / shape.group), turns = ceil_div<std::int64_t>(batch, 32);
+  std::int64_t most =
+      std::min<std::int64_t>(s.threads, tile_rows * std::max<std::int64_t>(1, turns / 8));  // a thread a row
+  // Fewer rows where that would leave multiprocessors idle.
   std::int64_t blocks_wanted = std::max<std::int64_t>(1, multiprocessors / shape.head_blocks);
-  std::int64_t most = std::min(items(s) / shape.group, s.threads);  // a thread looks up one row
-  shape.rows = static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(out_rows, blocks_wanted), 1, most));
+  shape.rows = static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(ceil_div(out_rows, blocks_wanted), 1, std::max<std::int64_t>(most, 1)));
   shape.row_blocks = ceil_div<std::int64_t>(out_rows, shape.rows);
   return shape;
 }

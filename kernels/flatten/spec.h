@@ -41,8 +41,8 @@ struct Spec {
   Elem lengths = Elem::i32;  // i32, i64
   Starts starts = Starts::computed;
   Align align = Align::a16;
-  int threads = 128;  // a block
-  int unroll = 2;     // accesses in flight, a thread, of each tensor
+  int threads = 256;  // a block
+  int unroll = 1;     // accesses in flight, a thread, of each tensor
 
   static constexpr auto fields() {
     return std::tuple{field<&Spec::kv>("kv"),
@@ -84,7 +84,8 @@ struct Params {
   std::int32_t batch;
   std::int32_t heads;
   std::int32_t zero_gaps;    // with Tail::zero: rows between sequences are zeroed too
-  std::int32_t rows, group;  // rows (≤ threads) and heads of a block's share: rows × group ≤ items
+  std::int32_t settled;      // table, lengths and starts are not the work of the kernel just before: read them at once
+  std::int32_t rows, group;  // rows (≤ threads) and heads of a block's share: any number of items
 
   static constexpr auto fields() {
     return std::tuple{field<&Params::k_cache>("k_cache"),
@@ -110,6 +111,8 @@ struct Params {
                       field<&Params::batch>("batch"),
                       field<&Params::heads>("heads"),
                       field<&Params::zero_gaps>("zero_gaps"),
+                      field<&Params::settled>("settled"),
+
                       field<&Params::rows>("rows"),
                       field<&Params::group>("group")};
   }
@@ -129,9 +132,18 @@ constexpr int items(const Spec& s) {
   return s.joint ? of(s.dim_k) : std::min(of(s.dim_k), of(s.dim_v));
 }
 
-/// Accesses in flight, a thread: four in all, of one tensor or of two (docs/measured.md).
-constexpr int unroll_for(const Spec& s) {
-  return s.joint ? 4 : 2;
+/// Accesses in flight, a thread, of each tensor: as few as keep seven of eight threads busy. Blocks are many, and what
+/// is in flight comes from their number; one tensor alone wants two (docs/measured.md).
+constexpr int unroll_for(Spec s) {
+  auto busy = [&](int unroll, int dim) {
+    s.unroll = unroll;
+    return 8 * items(s) * dim >= 7 * s.threads * unroll * vector_elements(s, dim);
+  };
+  int least = s.joint ? 2 : 1;
+  for (int unroll = least; unroll <= 4; unroll *= 2)
+    if (busy(unroll, s.dim_k) && (s.joint || busy(unroll, s.dim_v))) return unroll;
+  for (s.unroll = least; s.unroll < 16 && items(s) == 0;) s.unroll *= 2;
+  return s.unroll;
 }
 
 /// Rows are numbered in 31 bits; a block may look one block past the last.

@@ -25,7 +25,7 @@ struct Side {
 struct Shared {  // the parameters that both sides share
   Pointer table;
   Ragged ragged;
-  Value table_row, out_rows, heads, zero_gaps, rows, group, magic;
+  Value table_row, out_rows, heads, zero_gaps, settled, rows, group, magic;
 };
 
 /// Where the block's output rows come from, a thread a row, in shared memory.
@@ -55,13 +55,15 @@ struct Moving {
   Tile data, mask;
 };
 
-Moving load(Kernel& k, const Spec& s, const Side& side, const Shared& p, const Places& places, const Value& first_row) {
+/// Loads the block's items from `first` up, as many as it can have under way at once.
+Moving load(Kernel& k, const Spec& s, const Side& side, const Shared& p, const Places& places, const Value& first_row,
+            const Value& first) {
   int vector = vector_elements(s, side.dim);
   Tile element = k.arange(Layout::linear(s.threads * s.unroll * vector, vector, k.warps()));
-  Tile item = element / side.dim, column = element % side.dim;
+  Tile item = element / side.dim + first, column = element % side.dim;
   Tile row = cast(wide(item) * p.magic >> 32, Type::i32);
   Tile head = item - row * p.group + k.program(1) * p.group;
-  Tile live = (row < p.rows) & (head < p.heads);
+  Tile live = (row < p.rows) & (head < p.heads) & (element < items(s) * side.dim);
   Tile page = k.load(places.page + row, live, "page");
   Tile token = k.load(places.token + row, live, "token");
   Tile owned = live & (page >= 0);
@@ -93,6 +95,7 @@ void emit(Kernel& k, const Spec& s) {
                 p(&Params::out_rows, {.at_least = 0, .at_most = max_rows}),
                 number(&Params::heads),
                 number(&Params::zero_gaps),
+                number(&Params::settled),
                 number(&Params::rows),
                 number(&Params::group),
                 number(&Params::magic)};
@@ -106,14 +109,17 @@ void emit(Kernel& k, const Spec& s) {
 
   Places places{k.shared("page_of_row", Elem::i64, s.threads), k.shared("token_of_row", Elem::i32, s.threads)};
   Value first_row = k.program(0) * shared.rows;
-  k.dependency_wait();
-  k.dependents_launch();
+  k.when(shared.settled == 0, [&] { k.dependency_wait(); });
   k.when(k.thread() < (shared.rows + 31) / 32 * 32,
          [&] { find_places(k, s, shared, places, first_row); });  // whole warps
+  k.dependents_launch();
   k.barrier();
-  std::vector<Moving> moving;
-  for (const Side& side : sides) moving.push_back(load(k, s, side, shared, places, first_row));
-  for (const Moving& m : moving) k.store(m.to, cast(m.data, type_of(s.to)), m.mask, Cache::stream);
+  k.dependency_wait();  // the caches may be the previous kernel's work even where the look-up is not
+  k.loop(k.constant(Type::i32, 0), shared.rows * shared.group, k.constant(Type::i32, items(s)), [&](Value first) {
+    std::vector<Moving> moving;
+    for (const Side& side : sides) moving.push_back(load(k, s, side, shared, places, first_row, first));
+    for (const Moving& m : moving) k.store(m.to, cast(m.data, type_of(s.to)), m.mask, Cache::stream);
+  });
   k.end();
 }
 
