@@ -189,7 +189,8 @@ Layout Layout::slice(int dim) const {
 
 Layout Layout::with_register_bits(std::span<const int> order) const {
   Layout l = *this;
-  for (std::size_t i = 0; i < order.size(); ++i) l.reg_[i] = reg_basis(order[i]);
+  l.reg_.clear();
+  for (int bit : order) l.reg_.push_back(reg_basis(bit));
   return l;
 }
 

@@ -69,7 +69,7 @@ class Layout {
   /// The layout of a tile whose `dim` has size 1 (reduced, or to be broadcast): who held a row now holds its one
   /// element.
   Layout slice(int dim) const;
-  /// The same with its register bits in another order: new bit i is old bit order[i].
+  /// The same with these register bits only, in this order: new bit i is old bit order[i].
   Layout with_register_bits(std::span<const int> order) const;
   /// The same with its dimensions in another order: new dim i is old dim order[i].
   Layout permuted(std::span<const int> order) const;
