@@ -14,34 +14,40 @@ llvm::BasicBlock* block(Kernel::Builder& b, const char* name) {
   return llvm::BasicBlock::Create(*b.context, name, b.function);
 }
 
-/// The bits of the thread's number that `bases` maps to coordinates, as one integer: a shift and a mask for each run of
-/// bits that move together.
+/// The thread's bits of `mask`, each moved up by `by`.
+llvm::Value* moved_bits(Kernel::Builder& b, llvm::Value* thread, unsigned mask, int by, std::size_t bits) {
+  int low = __builtin_ctz(mask);
+  unsigned run = mask >> low;
+  if (run & (run + 1)) {  // not one run of bits
+    llvm::Value* v = b.ir.CreateAnd(thread, mask);
+    return by < 0 ? b.ir.CreateLShr(v, static_cast<unsigned>(-by)) : b.ir.CreateShl(v, static_cast<unsigned>(by));
+  }
+  llvm::Value* v = low == 0 ? thread : b.ir.CreateLShr(thread, static_cast<unsigned>(low));
+  if (mask >> (bits - 1) == 0) v = b.ir.CreateAnd(v, run);
+  return b.ir.CreateShl(v, static_cast<unsigned>(low + by));
+}
+
+/// What the thread's number adds to a coordinate: bases[i] for each bit i that is set, xor-ed. Bits that move equally
+/// far are one shift and one mask.
 Reg thread_part(Kernel& k, const std::vector<int>& bases) {
   Kernel::Builder& b = k.builder();
-  llvm::Value* thread = b.op(MachineOp::thread_id, {});
-  llvm::Value* sum = nullptr;
-  int all = 0, lowest = 0;
-  for (std::size_t i = 0; i < bases.size();) {
-    std::size_t n = 1;
-    if (bases[i] == 0) {
-      ++i;
-      continue;
-    }
-    while (i + n < bases.size() && bases[i + n] == bases[i] << n) ++n;
-    llvm::Value* v = i == 0 ? thread : b.ir.CreateLShr(thread, i);
-    if (i + n < bases.size()) v = b.ir.CreateAnd(v, (std::uint64_t{1} << n) - 1);
-    int scale = bases[i];
-    v = scale & (scale - 1)
-            ? b.ir.CreateMul(v, b.ir.getInt32(static_cast<unsigned>(scale)))
-            : b.ir.CreateShl(v, static_cast<std::uint64_t>(__builtin_ctz(static_cast<unsigned>(scale))));
-    int covered = scale * ((1 << n) - 1);
-    sum = !sum ? v : all & covered ? b.ir.CreateXor(sum, v) : b.ir.CreateOr(sum, v);
-    all |= covered;
-    lowest = lowest == 0 ? scale : std::min(lowest, scale);
-    i += n;
+  int all = 0, bits = static_cast<int>(bases.size());
+  for (int basis : bases) all |= basis;
+  if (all == 0) return {};
+  llvm::Value *thread = b.op(MachineOp::thread_id, {}), *sum = nullptr;
+  int seen = 0;
+  for (int by = 1 - bits; by < 31; ++by) {
+    unsigned mask = 0;
+    int reach = 0;
+    for (int i = 0; i < bits; ++i)
+      if (i + by >= 0 && i + by < 31 && bases[static_cast<std::size_t>(i)] >> (i + by) & 1)
+        mask |= 1u << i, reach |= 1 << (i + by);
+    if (mask == 0) continue;
+    llvm::Value* v = moved_bits(b, thread, mask, by, bases.size());
+    sum = !sum ? v : seen & reach ? b.ir.CreateXor(sum, v) : b.ir.CreateOr(sum, v);
+    seen |= reach;
   }
-  if (!sum) return {};
-  return plain(sum, Facts::range(0, all, lowest & -lowest));
+  return plain(sum, Facts::range(0, all, all & -all));
 }
 
 }  // namespace
@@ -52,7 +58,7 @@ Tile Kernel::arange(const Layout& layout, int dim) {
     fail(Code::internal, "a layout for another number of warps than the block has", {{"layout", layout.text()}});
   std::size_t d = static_cast<std::size_t>(dim);
   std::vector<int> bases;
-  int threads_reach = 0, registers_reach = 0;
+  int threads_reach = 0;
   for (int i = 0; i < 5; ++i) bases.push_back(layout.lane_basis(i)[d]);
   for (int i = 0; (1 << i) < layout.warps(); ++i) bases.push_back(layout.warp_basis(i)[d]);
   for (int basis : bases) threads_reach |= basis;
@@ -62,12 +68,15 @@ Tile Kernel::arange(const Layout& layout, int dim) {
     int at = 0;
     for (int i = 0; (1 << i) < layout.registers(); ++i)
       if (r >> i & 1) at ^= layout.reg_basis(i)[d];
-    registers_reach |= at;
-    if ((at & threads_reach) == 0)
-      regs.push_back({thread.base, at, -1, thread.facts});
-    else
-      regs.push_back(plain(b.ir.CreateXor(b.value(thread, Type::i32), b.ir.getInt32(static_cast<unsigned>(at))),
-                           Facts::range(0, layout.shape()[d] - 1)));
+    // Bits that threads reach too are xor-ed into the base; the others add to it, as an offset.
+    int crossed = at & threads_reach;
+    Reg base = thread;
+    if (crossed != 0) {
+      llvm::Value *from = b.value(thread, Type::i32), *by = b.ir.getInt32(static_cast<unsigned>(crossed));
+      base = plain(b.once(3002, from, by, [&] { return b.ir.CreateXor(from, by); }),
+                   Facts::range(0, threads_reach, threads_reach & -threads_reach));
+    }
+    regs.push_back({base.base, base.offset + (at ^ crossed), -1, base.facts});
   }
   return Tile(*this, Type::i32, std::make_shared<Layout>(layout), std::move(regs));
 }
