@@ -1,0 +1,54 @@
+// Which accesses of a block are known to have happened before which others: a vector clock a warp.
+//
+// All that orders memory in a block (barriers, barriers of some warps, warp_sync) joins whole warps. So a warp has one
+// clock, which moves when the warp synchronises, and knows how far each other warp's clock had come at the last
+// joining.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace pagejit::emulator {
+
+class Clocks {
+ public:
+  static constexpr int most_warps = 32;
+  static constexpr std::uint32_t most = (1u << 19) - 1;  // what a race record can hold
+
+  void reset(int warps) {
+    warps_ = warps;
+    for (auto& row : seen_) row.fill(0);
+    for (int w = 0; w < warps; ++w) at(w, w) = 1;
+    exhausted_ = false;
+  }
+  /// These warps have met: what each did before is before what any of them does from now on.
+  void join(std::uint32_t mask) {
+    std::array<std::uint32_t, most_warps> known{};
+    for_each(mask, [&](int w) {
+      exhausted_ |= ++at(w, w) >= most;
+      for (int x = 0; x < warps_; ++x) known[index(x)] = std::max(known[index(x)], at(w, x));
+    });
+    for_each(mask, [&](int w) { seen_[index(w)] = known; });
+  }
+  std::uint32_t now(int warp) const { return seen_[index(warp)][index(warp)]; }
+  /// Is what `warp` did at its time `clock` before what `observer` does now?
+  bool ordered(int warp, std::uint32_t clock, int observer) const {
+    return clock < seen_[index(observer)][index(warp)];
+  }
+  /// More joinings than a record can count: races can no longer be told.
+  bool exhausted() const { return exhausted_; }
+
+ private:
+  static std::size_t index(int i) { return static_cast<std::size_t>(i); }
+  std::uint32_t& at(int warp, int of) { return seen_[index(warp)][index(of)]; }
+  template <class F>
+  static void for_each(std::uint32_t mask, F f) {
+    for (; mask; mask &= mask - 1) f(__builtin_ctz(mask));
+  }
+
+  int warps_ = 0;
+  bool exhausted_ = false;
+  std::array<std::array<std::uint32_t, most_warps>, most_warps> seen_{};
+};
+
+}  // namespace pagejit::emulator
