@@ -43,6 +43,14 @@ const LoadedKernel& CudaBackend::load(const Request& request) {
   return *kernels_.get(request.key_id, request.key_text, [&] { return Holder{make(request)}; }).kernel;
 }
 
+const LoadedKernel& CudaBackend::load_on(const Request& request, Stream stream) {
+  if (const LoadedKernel* known = find(request)) return *known;
+  if (capturing(stream))
+    fail(Code::capture, "this kernel is not loaded yet, and the stream is capturing",
+         {{"spec", request.spec_line}, {"target", request.target}, {"to do", "load it before the capture begins"}});
+  return load(request);
+}
+
 std::unique_ptr<cuda::CudaKernel> CudaBackend::make(const Request& request) {
   const Made& made = engine_->image(request, assembler_);
   try {

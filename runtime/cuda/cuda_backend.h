@@ -33,6 +33,9 @@ class CudaBackend : public Backend {
   const LoadedKernel& load(const Request& request) override;
   /// The kernel if it is loaded already: no lock, no file, no driver.
   const LoadedKernel* find(const Request& request) const;
+  /// As load(), for a launch on `stream`. Throws Error(capture) where the kernel would have to be loaded while it
+  /// captures.
+  const LoadedKernel& load_on(const Request& request, Stream stream);
   void launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) override;
   bool capturing(Stream stream) override;
 

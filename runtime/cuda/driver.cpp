@@ -21,13 +21,14 @@ void* open_library(const std::string& path) {
 }
 
 void fill(DriverTable& table, void* library, const std::string& path) {
-  auto find = [&](auto& entry, const char* symbol) {
+  auto find = [&](auto& entry, const char* symbol, bool optional = false) {
     entry = reinterpret_cast<std::remove_reference_t<decltype(entry)>>(dlsym(library, symbol));
-    if (!entry)
+    if (!entry && !optional)
       fail(Code::absent, fmt::format("the CUDA driver is too old: it has no {}", symbol),
            {{"looked in", path}, {"expected", "a driver of CUDA 12.0 or newer"}});
   };
 #define PJ_DRIVER(member, symbol, parameters) find(table.member, #symbol);
+#define PJ_DRIVER_IF_THERE(member, symbol, parameters) find(table.member, #symbol, true);
 #include "runtime/cuda/driver_api.def"
 #undef PJ_DRIVER
 }

@@ -41,6 +41,9 @@ Function Module::function(const KernelFacts& facts, int shared_limit) const {
   Function function = nullptr;
   d.check(d.kernel_function(&function, kernel_), "cuKernelGetFunction",
           fmt::format("putting {} on the device", facts.symbol));
+  // The driver loads code late by default; inside a capture late is too late.
+  if (d.function_load)
+    d.check(d.function_load(function), "cuFuncLoad", fmt::format("loading {} onto the device", facts.symbol));
   allow_shared(d, function, facts, shared_limit);
   return function;
 }
