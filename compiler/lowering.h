@@ -23,7 +23,7 @@ enum class Space { global, shared };
 enum class Cache {
   normal,
   stream,     // read or written once: evict first
-  read_once,  // read once and never written by this kernel: past L1, a whole line into L2
+  read_once,  // read once by the whole grid: past L1, whole lines into L2
 };
 
 /// One place in a template that touches memory: what findings call it.
