@@ -100,7 +100,10 @@ Listed Store::find(const std::string& key) const {
     fail(Code::miss, fmt::format("no entry matches '{}'", key),
          {{"cache", folder_}, {"to see them", "pagejit-cache list"}});
   Error::Fields fields;
-  for (const Listed& l : found) fields.emplace_back(l.file, l.request.target + "  " + l.request.spec_line);
+  constexpr std::size_t most_shown = 6;
+  for (const Listed& l : found)
+    if (fields.size() < most_shown) fields.emplace_back(l.file, l.request.target + "  " + l.request.spec_line);
+  if (found.size() > most_shown) fields.emplace_back("and", fmt::format("{} more", found.size() - most_shown));
   fail(Code::argument, fmt::format("'{}' matches {} entries; give one of their file names", key, found.size()), fields);
 }
 

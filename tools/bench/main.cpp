@@ -1,0 +1,80 @@
+// pagejit-bench: how fast the kernels are against what the device can do, and what compiling, loading and launching
+// cost.
+#include <fmt/format.h>
+
+#include "tools/bench/report.h"
+#include "tools/cli.h"
+
+namespace pagejit::bench {
+namespace {
+
+struct BenchOptions {
+  std::string device = "auto", filter;
+  bool list = false, json = false;
+  std::string child_compile, child_target, child_load, child_cache;  // how it calls itself; see start_up.h
+};
+
+bool wanted(const Case& c, const std::string& filter) {
+  return c.name.find(filter) != std::string::npos;
+}
+
+int list(const BenchOptions& options) {
+  for (const Case& c : cases())
+    if (wanted(c, options.filter)) fmt::print("{}\n", c.name);
+  return 0;
+}
+
+void progress(const std::string& text) {
+  if (cli::on_terminal()) fmt::print(stderr, "\r\033[K{}", text);
+}
+
+int bench(const BenchOptions& options) {
+  Context context(Options{.device = options.device, .cache_dir = {}, .mode = {}});
+  Stopwatch watch(context);
+  Report report;
+  report.device = context.device_name();
+  report.target = context.target();
+  report.emulated = context.emulated();
+  progress("ceilings");
+  report.ceilings = measure_ceilings(context, watch);
+  for (const Case& c : cases()) {
+    if (!wanted(c, options.filter)) continue;
+    progress(c.name);
+    report.cases.push_back(run_case(context, watch, c));
+  }
+  if (report.cases.empty())
+    fail(Code::argument, fmt::format("no case's name has '{}' in it", options.filter),
+         {{"to see them", "pagejit-bench --list"}});
+  progress("start-up and launches");
+  report.host = measure_host_time(context, watch);
+  if (!report.cases[0].spec.empty())
+    report.start_up =
+        measure_start_up(report.cases[0].spec, report.emulated ? "sm_90a" : report.target, !report.emulated);
+  progress("");
+  fmt::print("{}", options.json ? as_json(report) : as_table(report));
+  return 0;
+}
+
+int run(const BenchOptions& options) {
+  if (!options.child_compile.empty()) return child_compile(options.child_compile, options.child_target);
+  if (!options.child_load.empty()) return child_load(options.child_load, options.child_cache);
+  return options.list ? list(options) : bench(options);
+}
+
+}  // namespace
+}  // namespace pagejit::bench
+
+int main(int argc, char** argv) {
+  pagejit::bench::BenchOptions options;
+  CLI::App app("Times the kernels against the device's own copy, and what compiling, loading and launching cost.",
+               "pagejit-bench");
+  app.add_flag("--list", options.list, "names of the cases");
+  app.add_option("--filter", options.filter, "only cases whose name has this in it");
+  app.add_option("--device", options.device, "auto, cuda, cuda:N or emulator")->capture_default_str();
+  app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");
+  app.add_option("--child-compile", options.child_compile)->group("");  // hidden: it calls itself
+  app.add_option("--child-target", options.child_target)->group("");
+  app.add_option("--child-load", options.child_load)->group("");
+  app.add_option("--child-cache", options.child_cache)->group("");
+  return pagejit::cli::run(app, argc, argv, [&] { return pagejit::bench::run(options); });
+}
