@@ -1,0 +1,28 @@
+// A matrix in shared memory, swizzled, in as many copies as a pipeline has stages.
+#pragma once
+#include "compiler/kernel.h"
+#include "compiler/placement.h"
+
+namespace pagejit {
+
+class SharedTile {
+ public:
+  SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages = 1);
+
+  /// Where each element of a [rows, columns] tile of `layout` lies: for stores, and for copies from global memory.
+  Pointer at(const Layout& layout, const Value& stage) const;
+  /// The matrix as a tile of `layout`, by ldmatrix where the layout is that of a fragment. What was stored must have
+  /// been waited for, and a barrier passed.
+  Tile load(const Layout& layout, const Value& stage) const;
+  /// The same turned round: `layout` is of [columns, rows].
+  Tile load_transposed(const Layout& layout, const Value& stage) const;
+
+ private:
+  Tile by_matrices(const Layout& layout, const Value& stage) const;
+
+  Kernel& kernel_;
+  Placement placement_;
+  Pointer memory_;
+};
+
+}  // namespace pagejit
