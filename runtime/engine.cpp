@@ -77,7 +77,7 @@ const Made& Engine::image(const Request& request, Assembler& assembler) {
 
 Made Engine::remake(const Request& request, Assembler& assembler, const Made& refused, const std::string& reason) {
   if (refused.hit) layers_.reject(*refused.hit, reason);
-  return make_image(request, assembler);
+  return make_image(request, assembler, false);  // a read-only layer still has the file: only its PTX is taken now
 }
 
 cache::Wanted Engine::wanted(const Request& request) const {
@@ -106,11 +106,11 @@ Made Engine::make_artifact(const Request& request) {
   return {std::move(artifact), std::nullopt};
 }
 
-Made Engine::make_image(const Request& request, Assembler& assembler) {
+Made Engine::make_image(const Request& request, Assembler& assembler, bool trust_cubins) {
   cache::Wanted want = wanted(request);
   want.assembler = assembler.producer();
   want.chip = assembler.chip();
-  want.driver = assembler.driver();
+  want.driver = trust_cubins ? assembler.driver() : -1;  // of which there is no cubin
   std::optional<cache::Hit> hit = look_up(want);
   Artifact artifact = hit ? std::move(hit->artifact) : compile(request);
   if (cache::cubin_fits(artifact.facts, want) && !artifact.cubin.empty()) return {std::move(artifact), std::move(hit)};

@@ -64,7 +64,7 @@ class Engine {
   cache::Wanted wanted(const Request& request) const;
   std::optional<cache::Hit> look_up(const cache::Wanted& wanted);
   Made make_artifact(const Request& request);
-  Made make_image(const Request& request, Assembler& assembler);
+  Made make_image(const Request& request, Assembler& assembler, bool trust_cubins = true);
   Artifact compile(const Request& request);
   void assemble(Artifact& artifact, const Request& request, Assembler& assembler);
   void keep(const Request& request, const Artifact& artifact, std::string_view cause);

@@ -64,6 +64,8 @@ CudaKernel::CudaKernel(const DeviceContext& device, Request request, KernelFacts
   ask(facts_.max_threads, function_max_threads);
   ask(facts_.static_shared, function_static_shared);
   ask(facts_.local_bytes, function_local_bytes);
+  // The driver gives no report where it had the code in a cache of its own; without a stack frame nothing was spilled.
+  if (facts_.local_bytes == 0 && facts_.spill_store < 0) facts_.spill_store = facts_.spill_load = 0;
 }
 
 }  // namespace pagejit::cuda

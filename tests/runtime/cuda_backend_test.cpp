@@ -6,6 +6,7 @@
 #include <cstring>
 #include <thread>
 
+#include "runtime/cache/disk.h"
 #include "tests/runtime/support.h"
 #include "tests/support/fake.h"
 
@@ -224,6 +225,25 @@ TEST_CASE("a cached cubin that the driver refuses is put aside and made anew, on
   CHECK(s.compiler->compiles == 2);
   CHECK(files_under(folder.path() + "/v1/bad").size() == 1);
   CHECK(log.lines.size() == 1);
+}
+
+TEST_CASE(
+    "a refused cubin of a read-only folder is replaced by one from its PTX, even where compiling is not allowed") {
+  TempFolder shared, own;
+  Setup s({}, shared.path());
+  s.open().load(sample_request());
+  // The same entry, but with machine code that the driver refuses.
+  cache::Disk disk(shared.path(), cache::Disk::Use::read_write);
+  Artifact spoilt = disk.open(disk.files().at(0))->artifact();
+  spoilt.cubin = "REFUSE";
+  disk.put(sample_request(), spoilt, "", true);
+  EngineOptions options = options_for(own.path(), Mode::require);
+  options.cache_ro = shared.path();
+  CudaBackend backend(std::make_shared<Engine>(nullptr, options), {.ordinal = 0, .target = {}, .driver = s.driver});
+  LogCapture log;
+  CHECK(backend.load(sample_request()).facts().registers == 24);
+  CHECK(backend.statistics().assemblies == 1);
+  CHECK(contains(log.lines.at(0), "the layer is only read"));
 }
 
 TEST_CASE("in require mode a miss is PJ0003 and the driver is not asked to load anything") {

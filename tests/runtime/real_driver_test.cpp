@@ -68,7 +68,13 @@ struct Buffer {
   explicit Buffer(CudaBackend& b) : backend(b), data(b.allocate(n * 4, "numbers")) {
     backend.fill(data, 0, n * 4, nullptr);
   }
-  ~Buffer() { backend.release(data); }
+  ~Buffer() {
+    try {
+      backend.release(data);
+    } catch (const Error&) {
+      // A kernel that faulted took the context with it; the test has said so already.
+    }
+  }
   Params params(int value) const { return {data, n, value}; }
   /// The number that all elements have; −1 where they differ.
   int value() {
@@ -173,6 +179,7 @@ TEST_CASE("on a GPU: a block may have nearly all shared memory, and clusters lau
     before(a);
     a.facts.dynamic_shared = 0;
     a.facts.cluster = 4;
+    a.ptx = adding_ptx("7.0", "sm_80", "");
   };
   backend->launch(backend->load(sample_request(1)), {40, 1, 1}, &params, nullptr);
   CHECK(buffer.value() == 6);
@@ -184,7 +191,7 @@ TEST_CASE("on a GPU: wrong PTX is refused with the assembler's own words") {
   auto backend = open_real(compiler);
   if (!backend) return;
   Error e = thrown([&] { backend->load(sample_request()); });
-  MESSAGE(e.what());
+  MESSAGE(std::string(e.what()));
   CHECK(e.code() == Code::compile);
   CHECK(contains(e.what(), "frobnicate"));
 }
