@@ -18,16 +18,18 @@ struct Record {
 /// The last read of each warp of a block, where one record is not enough.
 struct Readers {
   struct One {
-    std::uint32_t clock = 0;  // 0: none; clocks begin at 1
-    std::uint16_t thread = 0;
-    bool several = false;
+    std::uint32_t clock = 0;                // 0: none; clocks begin at 1
+    std::uint16_t thread = 0, earlier = 0;  // the last two different ones; the same where there was one
   };
   std::array<One, Clocks::most_warps> warps;
 
   void add(int thread, std::uint32_t clock) {
     One& one = warps[static_cast<std::size_t>(thread / 32)];
-    bool also = one.clock == clock && (one.several || one.thread != thread);
-    one = {clock, static_cast<std::uint16_t>(thread), also};
+    auto now = static_cast<std::uint16_t>(thread);
+    if (one.clock != clock)
+      one = {clock, now, now};
+    else if (one.thread != now)
+      one = {clock, now, one.thread};
   }
 };
 
@@ -85,7 +87,8 @@ struct RaceShadow::Page {
     for (int w = 0; w < Clocks::most_warps; ++w) {
       const Readers::One& one = set.warps[static_cast<std::size_t>(w)];
       if (!one.clock || a.clocks->ordered(w, one.clock, a.thread / 32)) continue;
-      if (one.thread != a.thread || one.several) return Conflict{r.block, one.thread, false};
+      int other = one.thread != a.thread ? one.thread : one.earlier;
+      if (other != a.thread) return Conflict{r.block, other, false};
     }
     return {};
   }

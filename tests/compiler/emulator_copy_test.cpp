@@ -95,7 +95,7 @@ TEST_CASE("emulator: copying over what others may still be reading is a race fro
     });
     CHECK(found.empty() == barrier);
     bool race = false;
-    for (const Finding& f : found) race |= f.kind == Kind::race && f.write && f.thread >= 32;
+    for (const Finding& f : found) race |= f.kind == Kind::race && f.write && f.other_thread >= 32;
     CHECK(race == !barrier);
   }
 }
