@@ -28,7 +28,7 @@ struct DemoOptions {
 };
 
 Limits limits_for(bool emulated) {
-  return emulated ? Limits{.batch = 6, .tokens = 256, .length = 128}
+  return emulated ? Limits{.batch = 8, .tokens = 1024, .length = 400}
                   : Limits{.batch = 48, .tokens = 32768, .length = 4096};
 }
 
