@@ -37,6 +37,17 @@ Pointer SharedTile::at(const Layout& layout, const Value& stage) const {
   return memory_ + stage * placement_.elements() + offsets(kernel_, layout, placement_);
 }
 
+void SharedTile::store(const Tile& data, const Value& stage) const {
+  kernel_.store(at(*data.layout(), stage), data, one_holder(kernel_, data.layout()->free_bits()));
+}
+
+void SharedTile::copy_async(const Layout& layout, const Value& stage, const Pointer& from, const Tile& mask) const {
+  auto copy = [&] { kernel_.copy_async(at(layout, stage), from, mask); };
+  // A false mask fills with zeros: threads that hold copies must stay away altogether.
+  if (Value holder = one_holder(kernel_, layout.free_bits())) return kernel_.when(holder, copy);
+  copy();
+}
+
 Tile SharedTile::load(const Layout& layout, const Value& stage) const {
   if (bytes(memory_.elem()) == 2 && fits_matrices(placement_.of(layout))) return by_matrices(layout, stage);
   return kernel_.load(at(layout, stage), "shared");

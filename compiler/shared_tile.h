@@ -9,8 +9,13 @@ class SharedTile {
  public:
   SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages = 1);
 
-  /// Where each element of a [rows, columns] tile of `layout` lies: for stores, and for copies from global memory.
+  /// Where each element of a [rows, columns] tile of `layout` lies.
   Pointer at(const Layout& layout, const Value& stage) const;
+  /// Where several threads hold an element, one of them writes it.
+  void store(const Tile& data, const Value& stage) const;
+  /// Copies past registers (Kernel::copy_async) as `layout` says, each element by one thread; zeros where `mask` is
+  /// false.
+  void copy_async(const Layout& layout, const Value& stage, const Pointer& from, const Tile& mask) const;
   /// The matrix as a tile of `layout`, by ldmatrix where the layout is that of a fragment. What was stored must have
   /// been waited for, and a barrier passed.
   Tile load(const Layout& layout, const Value& stage) const;
