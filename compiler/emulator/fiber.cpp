@@ -7,6 +7,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #define PJ_ASAN(...) __VA_ARGS__
 #else
@@ -48,6 +49,8 @@ void Fiber::prepare(void* stack_top, void (*entry)(void*), void* argument) {
   entry_ = entry;
   argument_ = argument;
   fake_stack_ = nullptr;
+  // Frames of a fiber that was abandoned never cleared their marks.
+  PJ_ASAN(__asan_unpoison_memory_region(static_cast<char*>(stack_top) - Stacks::size, Stacks::size);)
   context_ = ctx::make_fcontext(stack_top, Stacks::size, FiberEntry::run);
 }
 
