@@ -83,6 +83,8 @@ typedef struct pj_flatten_args {
   int32_t tail;                /* PJ_TAIL_ */
   int32_t zero_gaps;           /* not 0: rows between sequences are zeroed too */
   const int64_t* host_lengths; /* null, or [batch] lengths that the host knows: checked one by one */
+  int32_t settled;             /* not 0: table, lengths and starts are not the work of the kernel just before */
+  int32_t reserved;            /* 0 */
 } pj_flatten_args;
 
 typedef struct pj_statistics {

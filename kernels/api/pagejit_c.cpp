@@ -120,6 +120,7 @@ FlattenArgs args_of(const pj_flatten_args* given) {
   r.out = choice<FlattenArgs::Out>(a.out, "out");
   r.tail = choice<pagejit::flatten::Tail>(a.tail, "tail");
   r.zero_gaps = a.zero_gaps != 0;
+  r.settled = a.settled != 0;
   bool has_lengths = a.host_lengths != nullptr && a.lengths.rank == 1 && a.lengths.shape[0] > 0;
   if (has_lengths) r.host_lengths = {a.host_lengths, static_cast<std::size_t>(a.lengths.shape[0])};
   return r;

@@ -18,8 +18,7 @@ constexpr auto enum_names(Align) {
 
 /// The promise in bytes, for a tensor of `e`: never less than one element.
 constexpr int promised_bytes(Align align, Elem e) {
-  constexpr int table[] = {16, 8, 4, 1};
-  int bytes_promised = table[static_cast<int>(align)];
+  int bytes_promised = align == Align::elem ? 1 : 16 >> static_cast<int>(align);
   return bytes_promised > bytes(e) ? bytes_promised : bytes(e);
 }
 

@@ -39,34 +39,9 @@ bool empty(const Tensor& t) {
   return false;
 }
 
-/// Whether the bytes from the first element to the last one fit in an address.
-bool spans(const Tensor& t) {
-  std::int64_t last = 1, reach = 0;
-  for (int d = 0; d < t.rank; ++d) {
-    if (__builtin_mul_overflow(t.shape[d] - 1, t.step(d), &reach)) return false;
-    if (__builtin_add_overflow(last, reach, &last)) return false;
-  }
-  return !__builtin_mul_overflow(last, bytes(t.elem), &reach);
-}
-
-bool usable_strides(const Tensor& t) {
-  int last = t.rank - 1;
-  if (t.shape[last] > 1 && t.stride[last] != 1) return false;
-  for (int d = 0; d < last; ++d)
-    if (t.shape[d] > 1 && t.stride[d] <= 0) return false;
-  return spans(t);
-}
-
 bool usable_pointer(const Tensor& t) {
   auto address = reinterpret_cast<std::uintptr_t>(t.data);
   return address != 0 && (address & static_cast<std::uintptr_t>(bytes(t.elem) - 1)) == 0;
-}
-
-bool usable(const Tensor& t, const Expected& expected) {
-  if (t.rank != expected.rank || !known_elem(t.elem) || !(expected.elems & elem_set(t.elem))) return false;
-  std::int64_t any = 0;
-  for (int d = 0; d < t.rank; ++d) any |= t.shape[d];
-  return any >= 0 && (empty(t) || (usable_pointer(t) && usable_strides(t)));
 }
 
 [[noreturn]] void explain_strides(const Tensor& t, const Expected& what) {
@@ -82,7 +57,15 @@ bool usable(const Tensor& t, const Expected& expected) {
                "sizes and strides, in elements, of memory that exists");
 }
 
-[[noreturn]] void explain(const Tensor& t, const Expected& what) {
+std::string list(const std::int64_t* values, int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += (i ? ", " : "") + std::to_string(values[i]);
+  return "[" + text + "]";
+}
+
+}  // namespace
+
+void detail::refuse(const Tensor& t, const Expected& what) {
   if (t.omitted()) bad_argument(what, t, "is missing", fmt::format("a tensor {}", what.axes));
   if (t.rank != what.rank)
     bad_argument(what, t, fmt::format("has rank {}", t.rank), fmt::format("rank {}: {}", what.rank, what.axes));
@@ -99,23 +82,8 @@ bool usable(const Tensor& t, const Expected& expected) {
   explain_strides(t, what);
 }
 
-std::string list(const std::int64_t* values, int count) {
-  std::string text;
-  for (int i = 0; i < count; ++i) text += (i ? ", " : "") + std::to_string(values[i]);
-  return "[" + text + "]";
-}
-
-}  // namespace
-
-void check_tensor(const Tensor& t, const Expected& expected) {
-  if (!usable(t, expected)) [[unlikely]]
-    explain(t, expected);
-}
-
-void check_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
-                std::int64_t expected) {
-  if (value == expected) [[likely]]
-    return;
+void detail::refuse_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
+                         std::int64_t expected) {
   fail(Code::argument,
        fmt::format("{} has {} {}; expected {}, as {} has", what.name, value, axis, expected, model.name),
        {{"argument", what.name}});

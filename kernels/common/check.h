@@ -22,13 +22,49 @@ struct Expected {
   unsigned elems;
 };
 
+namespace detail {
+/// Says what is wrong with a tensor that usable() refused.
+[[noreturn]] void refuse(const Tensor& t, const Expected& expected);
+[[noreturn]] void refuse_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
+                              std::int64_t expected);
+
+/// Written for speed, each part without a branch of its own: this is on the way of every launch.
+template <int Rank>
+inline bool usable(const Tensor& t, unsigned elems) {
+  auto elem = static_cast<unsigned>(t.elem);
+  if (t.rank != Rank || elem > static_cast<unsigned>(Elem::i64) || (elems >> elem & 1) == 0) return false;
+  std::int64_t any = 0, reach = 1, product = 0;
+  bool empty = false, good = true;
+  for (int d = 0; d < Rank; ++d) {
+    any |= t.shape[d];
+    empty |= t.shape[d] == 0;
+    bool used = t.shape[d] > 1;
+    good &= !used | (d == Rank - 1 ? t.stride[d] == 1 : t.stride[d] > 0);
+    good &= !__builtin_mul_overflow(t.shape[d] - 1, used ? t.stride[d] : 0, &product);
+    good &= !__builtin_add_overflow(reach, product, &reach);
+  }
+  auto address = reinterpret_cast<std::uintptr_t>(t.data);
+  std::int64_t width = bytes(t.elem);
+  good &= !__builtin_mul_overflow(reach, width, &product);  // the last byte has an address
+  good &= address != 0 && (address & static_cast<std::uintptr_t>(width - 1)) == 0;
+  return any >= 0 && (empty || good);
+}
+}  // namespace detail
+
 /// Throws Error(argument) unless the rank, element, sizes, pointer and strides are usable: the last stride 1, all
 /// others positive, the pointer a multiple of the element. A tensor of no elements needs neither pointer nor strides.
-void check_tensor(const Tensor& t, const Expected& expected);
+template <int Rank>
+inline void check_tensor(const Tensor& t, const Expected& expected) {
+  if (!detail::usable<Rank>(t, expected.elems)) [[unlikely]]
+    detail::refuse(t, expected);
+}
 
 /// Throws Error(argument): "v_cache has 4 heads; expected 8, as k_cache has". The sizes must be equal.
-void check_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
-                std::int64_t expected);
+inline void check_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
+                       std::int64_t expected) {
+  if (value != expected) [[unlikely]]
+    detail::refuse_size(what, axis, value, model, expected);
+}
 
 /// Throws Error(argument) where two elements of `t` may share memory: it is written, so they must not.
 void check_no_overlap(const Tensor& t, const Expected& expected);

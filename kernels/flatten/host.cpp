@@ -32,7 +32,7 @@ struct CacheView {
 };
 
 CacheView view_cache(const Tensor& t, const Expected& names, FlattenArgs::Layout layout) {
-  check_tensor(t, names);
+  check_tensor<4>(t, names);
   int row = layout == FlattenArgs::Layout::nhd ? 1 : 2, head = 3 - row;
   return {t, names, t.shape[row], t.shape[head], t.shape[3], t.step(0), t.step(row), t.step(head)};
 }
@@ -45,7 +45,7 @@ struct OutView {
 };
 
 OutView view_out(const Tensor& t, const Expected& names, FlattenArgs::Out out) {
-  check_tensor(t, names);
+  check_tensor<3>(t, names);
   check_no_overlap(t, names);
   int row = out == FlattenArgs::Out::shd ? 0 : 1, head = 1 - row;
   return {t, names, t.shape[row], t.shape[head], t.shape[2], t.step(row), t.step(head)};
@@ -119,12 +119,12 @@ void check_sizes(const FlattenArgs& a, const Views& w) {
 }
 
 void check_batch(const FlattenArgs& a) {
-  check_tensor(a.lengths, lengths_names);
-  check_tensor(a.block_table, table_names);
+  check_tensor<1>(a.lengths, lengths_names);
+  check_tensor<2>(a.block_table, table_names);
   check_range(lengths_names, a.lengths, "sequences", a.lengths.shape[0], 0, max_batch);
   check_size(table_names, "rows", a.block_table.shape[0], lengths_names, a.lengths.shape[0]);
   if (!a.start_loc.omitted()) {
-    check_tensor(a.start_loc, starts_names);
+    check_tensor<1>(a.start_loc, starts_names);
     check_size(starts_names, "elements", a.start_loc.shape[0], lengths_names, a.lengths.shape[0]);
   }
   if (a.zero_gaps && a.tail != Tail::zero)

@@ -49,7 +49,8 @@ void choose_block(Spec& s) {
   s.threads = Spec{}.threads;
   s.unroll = unroll_for(s);
   // A block holds at least one head: narrow accesses to a wide head need more of them.
-  while (items(s) < 1) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
+  auto holds = [&](int dim) { return s.threads * s.unroll * vector_elements(s, dim) >= dim; };
+  while (!holds(s.dim_k) || !holds(s.dim_v)) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
 }
 
 LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, std::int64_t batch,

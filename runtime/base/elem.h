@@ -8,10 +8,13 @@ namespace pagejit {
 
 enum class Elem : unsigned char { f32, f16, bf16, e4m3, e5m2, i8, u8, i32, i64 };
 
+namespace detail {
+inline constexpr int elem_bytes[] = {4, 2, 2, 1, 1, 1, 1, 4, 8};  // inside bytes() it would be built anew at each call
+}
+
 /// Bytes of one element.
 constexpr int bytes(Elem e) {
-  constexpr int table[] = {4, 2, 2, 1, 1, 1, 1, 4, 8};
-  return table[static_cast<int>(e)];
+  return detail::elem_bytes[static_cast<int>(e)];
 }
 
 constexpr bool is_float(Elem e) { return e <= Elem::e5m2; }

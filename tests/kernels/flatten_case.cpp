@@ -86,7 +86,7 @@ FlattenRun::FlattenRun(Context& context, const FlattenCase& c, const PoisonFunct
   for (Side* side : {&k_, &v_}) {
     if (c.joint && side == &v_) continue;
     make_cache(*side, random);
-    make_out(*side, random);
+    make_out(*side);
     side->cache_buffer = DeviceBuffer(context, side->cache, side == &k_ ? "k_cache" : "v_cache");
     side->out_buffer = DeviceBuffer(context, side->out, side == &k_ ? "k_out" : "v_out");
   }
@@ -138,7 +138,8 @@ void FlattenRun::make_cache(Side& s, std::mt19937_64& random) {
   });
 }
 
-void FlattenRun::make_out(Side& s, std::mt19937_64& random) {
+void FlattenRun::make_out(Side& s) {
+  std::mt19937_64 random(c_.seed + 1);  // its own: what the caches hold must not depend on the outputs' strides
   bool shd = c_.out == FlattenArgs::Out::shd;
   std::int64_t cell = s.dim + c_.shift, inner = cell * (shd ? c_.heads : c_.out_rows) + c_.shift;
   s.out_row_stride = shd ? inner : cell;
@@ -245,6 +246,7 @@ void FlattenRun::poison_dead(const PoisonFunction& poison) {
 void FlattenRun::reset_outputs() {
   k_.out_buffer.write(k_.out);
   if (!c_.joint) v_.out_buffer.write(v_.out);
+  context_.synchronise();  // a stream of the caller's own does not wait for these copies
 }
 
 std::string FlattenRun::check(Stream stream) {

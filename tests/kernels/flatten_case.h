@@ -64,7 +64,7 @@ class FlattenRun {
 
   void choose_pages(std::mt19937_64& random);
   void make_cache(Side& side, std::mt19937_64& random);
-  void make_out(Side& side, std::mt19937_64& random);
+  void make_out(Side& side);
   void make_lists();
   void make_args();
   void poison_dead(const PoisonFunction& poison);
