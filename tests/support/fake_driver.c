@@ -76,8 +76,21 @@ static int enter(const char* name) {
     int told = enter(__func__); \
     if (told) return told;      \
   } while (0)
+/* For calls that end something: told to fail, they do their work all the same, so that a leak is the caller's. */
+#define ENTER_ANYWAY int told = enter(__func__)
 #define NEED_CONTEXT \
   if (depth == 0 || !stack[depth - 1]) return invalid_context
+
+static void grow(void) { __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED); }
+static int handle(void** out) {
+  *out = malloc(1);
+  grow();
+  return 0;
+}
+static void drop(void* in) {
+  free(in);
+  __atomic_sub_fetch(&live, 1, __ATOMIC_RELAXED);
+}
 
 API void fake_reset(void) {
   pthread_mutex_lock(&lock);
@@ -220,14 +233,13 @@ API int cuLibraryLoadData(void** library, const void* image, void* a, void* b, u
   Loaded* loaded = calloc(1, sizeof *loaded);
   sscanf(image, "FAKECUBIN %*s %127s", loaded->symbol);
   *library = loaded;
-  ++live;
+  grow();
   return 0;
 }
 API int cuLibraryUnload(void* library) {
-  ENTER;
-  free(library);
-  --live;
-  return 0;
+  ENTER_ANYWAY;
+  drop(library);
+  return told;
 }
 API int cuLibraryGetKernel(void** kernel, void* library, const char* name) {
   ENTER;
@@ -266,7 +278,7 @@ API int cuLinkCreate_v2(unsigned count, int* names, void** values, void** state)
     if (names[i] == 5) link->error_at = (int)i;
   }
   *state = link;
-  ++live;
+  grow();
   return 0;
 }
 API int cuLinkAddData_v2(void* state, int type, void* data, size_t bytes, const char* name, unsigned count, int* o,
@@ -299,11 +311,11 @@ API int cuLinkComplete(void* state, void** cubin, size_t* bytes) {
   return 0;
 }
 API int cuLinkDestroy(void* state) {
-  ENTER;
+  ENTER_ANYWAY;
   Link* link = state;
-  free(link->ptx), free(link->cubin), free(link);
-  --live;
-  return 0;
+  free(link->ptx), free(link->cubin);
+  drop(link);
+  return told;
 }
 
 API int cuLaunchKernelEx(const void* config, void* function, void** parameters, void** extra) {
@@ -334,14 +346,13 @@ API int cuMemAlloc_v2(unsigned long long* address, size_t bytes) {
   NEED_CONTEXT;
   if (bytes == 0) return invalid_value;
   *address = (uintptr_t)malloc(bytes);
-  __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+  grow();
   return *address ? 0 : 2;
 }
 API int cuMemFree_v2(unsigned long long address) {
-  ENTER;
-  free((void*)(uintptr_t)address);
-  __atomic_sub_fetch(&live, 1, __ATOMIC_RELAXED);
-  return 0;
+  ENTER_ANYWAY;
+  drop((void*)(uintptr_t)address);
+  return told;
 }
 API int cuMemGetInfo_v2(size_t* free_bytes, size_t* all) {
   ENTER;
@@ -379,10 +390,8 @@ API int cuMemsetD8Async(unsigned long long to, unsigned char byte, size_t n, voi
 }
 
 // clang-format off: one call, one line
-static int handle(void** out) { *out = malloc(1); __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED); return 0; }
-static int drop(void* in) { free(in); __atomic_sub_fetch(&live, 1, __ATOMIC_RELAXED); return 0; }
 API int cuStreamCreate(void** stream, unsigned flags) { ENTER; (void)flags; return handle(stream); }
-API int cuStreamDestroy_v2(void* stream) { ENTER; return drop(stream); }
+API int cuStreamDestroy_v2(void* stream) { ENTER_ANYWAY; drop(stream); return told; }
 API int cuStreamSynchronize(void* stream) { ENTER; (void)stream; return 0; }
 API int cuStreamIsCapturing(void* stream, int* status) { ENTER; (void)stream; *status = capturing; return 0; }
 API int cuStreamBeginCapture_v2(void* stream, int mode) { ENTER; (void)stream, (void)mode; capturing = 1; return 0; }
@@ -390,11 +399,11 @@ API int cuStreamEndCapture(void* stream, void** graph) { ENTER; (void)stream; ca
 API int cuThreadExchangeStreamCaptureMode(int* mode) { ENTER; int was = capture_mode; capture_mode = *mode; *mode = was; return 0; }
 API int cuGraphInstantiateWithFlags(void** exec, void* graph, unsigned long long flags) { ENTER; (void)graph, (void)flags; return handle(exec); }
 API int cuGraphLaunch(void* exec, void* stream) { ENTER; (void)exec, (void)stream; return 0; }
-API int cuGraphExecDestroy(void* exec) { ENTER; return drop(exec); }
-API int cuGraphDestroy(void* graph) { ENTER; return drop(graph); }
+API int cuGraphExecDestroy(void* exec) { ENTER_ANYWAY; drop(exec); return told; }
+API int cuGraphDestroy(void* graph) { ENTER_ANYWAY; drop(graph); return told; }
 API int cuEventCreate(void** event, unsigned flags) { ENTER; (void)flags; return handle(event); }
 API int cuEventRecord(void* event, void* stream) { ENTER; (void)event, (void)stream; return 0; }
 API int cuEventSynchronize(void* event) { ENTER; (void)event; return 0; }
 API int cuEventElapsedTime(float* ms, void* from, void* to) { ENTER; (void)from, (void)to; *ms = 1.5f; return 0; }
-API int cuEventDestroy_v2(void* event) { ENTER; return drop(event); }
+API int cuEventDestroy_v2(void* event) { ENTER_ANYWAY; drop(event); return told; }
 // clang-format on
