@@ -2,8 +2,6 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
-#include <cstdlib>
-#include <new>
 #include <set>
 #include <thread>
 
@@ -11,25 +9,9 @@
 #include "kernels/common/kernel_map.h"
 #include "kernels/flatten/host.h"
 #include "kernels/registry.h"
+#include "tests/kernels/heap_count.h"
 #include "tests/kernels/recording_backend.h"
 #include "tests/support/seed.h"
-
-namespace {
-thread_local std::uint64_t heap_allocations = 0;
-}
-
-// Replaced for the whole program, to be counted.
-void* operator new(std::size_t bytes) {
-  ++heap_allocations;
-  if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace pagejit::tests {
 namespace {
@@ -247,7 +229,7 @@ TEST_CASE("flatten host: a launch of a known kernel allocates nothing, and takes
   Recorder r;
   FlattenArgs a = some_args();
   r.context.flatten(a);
-  std::uint64_t allocations = heap_allocations;
+  std::uint64_t allocations = heap_allocations();
   double best = 1e9;
   for (int round = 0; round < 50; ++round) {
     auto start = std::chrono::steady_clock::now();
@@ -255,7 +237,7 @@ TEST_CASE("flatten host: a launch of a known kernel allocates nothing, and takes
     std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
     best = std::min(best, took.count() / 1000);
   }
-  CHECK(heap_allocations == allocations);
+  CHECK(heap_allocations() == allocations);
   MESSAGE("validation, look-up and a launch that does nothing: " << best << " ns");
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__)
   CHECK(best < 1000);  // loose, for a machine with other things to do; pagejit-bench measures it
