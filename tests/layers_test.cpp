@@ -36,8 +36,10 @@ const std::vector<Rule>& rules() {
 }
 
 bool standard(const std::string& name) {
-  static const std::set<std::string> system = {"unistd.h", "fcntl.h", "pthread.h", "stdint.h", "stddef.h", "stdbool.h"};
-  return name.find_first_of("./") == std::string::npos || name.starts_with("sys/") || system.count(name) != 0;
+  static const std::set<std::string> system = {"unistd.h", "fcntl.h",  "pthread.h", "dirent.h",
+                                               "stdint.h", "stddef.h", "stdlib.h"};
+  return name.find_first_of("./") == std::string::npos || name.starts_with("sys/") || name.starts_with("sanitizer/") ||
+         system.count(name) != 0;
 }
 
 const Rule* rule_for(const std::string& path) {
