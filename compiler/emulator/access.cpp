@@ -106,6 +106,7 @@ const Place& Block::global_place(std::uint64_t address) {
 }
 
 unsigned char* Block::access(Thread& t, const Place& p, std::uint64_t address, int bytes, Touch how) {
+  step(t);
   bool write = how != Touch::read;
   auto size = static_cast<std::uint64_t>(bytes);
   if ((address & (size - 1)) != 0 && (size & (size - 1)) == 0)

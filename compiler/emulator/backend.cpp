@@ -29,7 +29,7 @@ class EmulatorKernel final : public LoadedKernel {
     request_ = request;
     facts_ = emitted.facts;
     sites = std::move(emitted.sites);
-    entry = jit.compile(emitted, fmt::format("kernel-{:p}", static_cast<void*>(this)));
+    entry = jit.compile(emitted);
     ready = true;
   }
 };
@@ -40,6 +40,9 @@ void check_grid(const Grid& g, const KernelFacts& facts) {
          fmt::format("kernel '{}' is launched over a grid of {} x {} x {} blocks; expected 1 to 2147483647 x 1 to "
                      "65535 x 1 to 65535",
                      facts.symbol, g.x, g.y, g.z));
+  if (facts.block < 32 || facts.block > 1024 || facts.block % 32 != 0)
+    fail(Code::internal, fmt::format("kernel '{}' has blocks of {} threads; expected whole warps, up to 1024 threads",
+                                     facts.symbol, facts.block));
   if (facts.dynamic_shared > most_shared)
     fail(Code::unsupported, fmt::format("kernel '{}' asks for {} bytes of shared memory; a block has at most {}",
                                         facts.symbol, facts.dynamic_shared, most_shared));
@@ -83,8 +86,8 @@ struct EmulatorBackend::Inside {
 
   std::vector<Finding> run(const EmulatorKernel& kernel, Grid grid, const void* params) {
     Findings found(options.max_findings);
-    emulator::Launch launch{&kernel.facts(), kernel.sites, kernel.entry,        params,    grid,
-                            &memory,         &found,       options.check_races, ++launches};
+    emulator::Launch launch{&kernel.facts(), kernel.sites,        kernel.entry,      params,    grid, &memory,
+                            &found,          options.check_races, options.max_steps, ++launches};
     block.begin(launch);
     for (std::uint32_t z = 0; z < grid.z; ++z)
       for (std::uint32_t y = 0; y < grid.y; ++y)

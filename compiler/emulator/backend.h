@@ -12,9 +12,10 @@ namespace pagejit {
 
 struct EmulatorOptions {
   bool throw_on_finding =
-      true;                 // launch() throws Error(internal) with the findings; else they wait for take_findings()
-  int max_findings = 16;    // a launch is given up when it has so many
-  bool check_races = true;  // about half of a launch's time
+      true;               // launch() throws Error(internal) with the findings; else they wait for take_findings()
+  int max_findings = 16;  // a launch is given up when it has so many
+  std::uint64_t max_steps = std::uint64_t{1} << 28;  // accesses and meetings of one block's threads; more is a finding
+  bool check_races = true;                           // about half of a launch's time
 };
 
 class EmulatorBackend final : public Backend {

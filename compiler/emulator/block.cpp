@@ -57,6 +57,7 @@ void Block::run(std::uint32_t x, std::uint32_t y, std::uint32_t z) {
   where_ = {x, y, z};
   ++serial_;
   ++window_generation_;
+  steps_ = 0;
   live_ = launch_->facts->block;
   for (int i = 0; i < live_; ++i) prepare(*threads_[static_cast<std::size_t>(i)]);
   for (Warp& w : warps_) w.runnable = ~0u, w.arrived = 0, w.mixed = false;
@@ -111,6 +112,15 @@ std::string Block::positions() const {
     text += fmt::format("{}threads {}-{} {}", first ? "; " : "", first, next - 1, what);
   }
   return text;
+}
+
+void Block::give_up(Thread& t) {
+  Finding f = finding(t, Finding::Kind::endless);
+  f.detail = fmt::format("its threads have made {} accesses, shuffles and barriers: a loop that does not end?",
+                         launch_->most_steps);
+  stopped_ = true;
+  report(&t, std::move(f));
+  t.fiber.suspend();
 }
 
 void Block::report_divergence() {

@@ -6,8 +6,8 @@ namespace pagejit {
 
 std::string_view finding_name(Finding::Kind kind) {
   constexpr std::string_view names[] = {
-      "out of bounds", "misaligned access", "read of uninitialised bytes", "read of poisoned bytes",
-      "race",          "divergent barrier"};
+      "out of bounds",     "misaligned access", "read of uninitialised bytes", "read of poisoned bytes", "race",
+      "divergent barrier", "endless block"};
   return names[static_cast<int>(kind)];
 }
 

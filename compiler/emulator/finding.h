@@ -17,6 +17,7 @@ struct Finding {
     poisoned,       // reads bytes that the test has forbidden
     race,           // two threads touch a byte, one of them writes, and no barrier stands between
     divergent,      // threads wait for others that will never come
+    endless,        // a block that goes on for longer than any sound one
   };
 
   Kind kind = Kind::out_of_bounds;

@@ -165,18 +165,35 @@ void emu_mma_m16n8k16_bf16(void* t, float* d, i32 a0, i32 a1, i32 a2, i32 a3, i3
       [](Warp& w) { mma_m16n8k16(w.in, w.out, bf16_to_f32); });
 }
 
-/// Lane 8i + r says where row r of matrix i stands; lane l gets the two elements at (l / 4, 2 (l mod 4)) of each.
-void emu_ldmatrix_x4(void* t, i32* out, i32 address) {
+void ldmatrix(void* t, i32* out, i32 address, MachineOp op, Block::Work work) {
   Block& block = *self(t).block;
   u32 at = bits(address);
   LaneWords row{};
   if (const unsigned char* data = block.access(self(t), block.shared_place(at), at, 16, Touch::read))
     std::memcpy(row.data(), data, 16);
-  const LaneWords& got = block.collective(self(t), MachineOp::ldmatrix_x4, row, [](Warp& w) {
+  const LaneWords& got = block.collective(self(t), op, row, work);
+  for (std::size_t i = 0; i < 4; ++i) out[i] = signed_bits(got[i]);
+}
+
+/// Lane 8i + r says where row r of matrix i stands; lane l gets the two elements at (l / 4, 2 (l mod 4)) of each.
+void emu_ldmatrix_x4(void* t, i32* out, i32 address) {
+  ldmatrix(t, out, address, MachineOp::ldmatrix_x4, [](Warp& w) {
     for (std::size_t lane = 0; lane < 32; ++lane)
       for (std::size_t i = 0; i < 4; ++i) w.out[lane][i] = w.in[i * 8 + lane / 4][lane % 4];
   });
-  for (std::size_t i = 0; i < 4; ++i) out[i] = signed_bits(got[i]);
+}
+/// The same of the matrices turned round: the elements at (2 (l mod 4), l / 4) and one row below.
+void emu_ldmatrix_x4_trans(void* t, i32* out, i32 address) {
+  ldmatrix(t, out, address, MachineOp::ldmatrix_x4_trans, [](Warp& w) {
+    auto element = [&](std::size_t row, std::size_t column) {
+      return w.in[row][column / 2] >> 16 * (column % 2) & 0xffff;
+    };
+    for (std::size_t lane = 0; lane < 32; ++lane)
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::size_t row = i * 8 + 2 * (lane % 4), column = lane / 4;
+        w.out[lane][i] = element(row, column) | element(row + 1, column) << 16;
+      }
+  });
 }
 
 // Launches run one after another: what came before is done, and what comes after has not begun.

@@ -45,6 +45,7 @@ std::unique_ptr<orc::LLJIT> make_jit() {
 struct Jit::Inside {
   std::unique_ptr<orc::LLJIT> jit = make_jit();
   orc::JITDylib* host = nullptr;
+  int kernels = 0;
   std::mutex mutex;  // one target machine, so one compilation at a time
 };
 
@@ -60,7 +61,7 @@ Jit::Jit() : inside_(std::make_unique<Inside>()) {
 
 Jit::~Jit() = default;
 
-Entry Jit::compile(Emitted& kernel, const std::string& name) {
+Entry Jit::compile(Emitted& kernel) {
   std::lock_guard lock(inside_->mutex);
   orc::LLJIT& jit = *inside_->jit;
   kernel.module->setDataLayout(jit.getDataLayout());
@@ -69,7 +70,7 @@ Entry Jit::compile(Emitted& kernel, const std::string& name) {
   llvm::raw_string_ostream out(complaint);
   if (llvm::verifyModule(*kernel.module, &out))
     fail(Code::internal, fmt::format("the IR of '{}' for the emulator is broken: {}", kernel.facts.symbol, complaint));
-  orc::JITDylib& library = got("make a library", jit.createJITDylib(name));
+  orc::JITDylib& library = got("make a library", jit.createJITDylib(fmt::format("kernel-{}", inside_->kernels++)));
   library.addToLinkOrder(*inside_->host);
   orc::ThreadSafeModule module(std::move(kernel.module), std::move(kernel.context));
   if (auto error = jit.addIRModule(library, std::move(module))) failed("take a kernel", std::move(error));

@@ -1,7 +1,6 @@
 // Emitted kernels to host code that can be called.
 #pragma once
 #include <memory>
-#include <string>
 
 #include "compiler/emitted.h"
 #include "compiler/emulator/machine.h"
@@ -13,9 +12,8 @@ class Jit {
  public:
   Jit();
   ~Jit();
-  /// The code lives as long as the Jit. `name` must differ from kernel to kernel. Throws Error(internal) with the
-  /// broken IR's complaint, or the linker's.
-  Entry compile(Emitted& kernel, const std::string& name);
+  /// The code lives as long as the Jit. Throws Error(internal) with the broken IR's complaint, or the linker's.
+  Entry compile(Emitted& kernel);
 
  private:
   struct Inside;

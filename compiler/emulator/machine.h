@@ -32,6 +32,7 @@ struct Launch {
   Memory* memory;
   Findings* findings;
   bool check_races;
+  std::uint64_t most_steps;  // of a block: accesses and meetings of all its threads
   std::uint64_t generation;  // differs from launch to launch
 };
 
@@ -120,6 +121,11 @@ class Block {
   void report_divergence();
   std::string positions() const;
 
+  /// Counts what a thread does, so that an endless loop ends in a finding.
+  void step(Thread& t) {
+    if (++steps_ > launch_->most_steps) give_up(t);
+  }
+  void give_up(Thread& t);
   Finding finding(const Thread& t, Finding::Kind kind) const;
   void report(Thread* running, Finding finding);
   unsigned char* refuse(Thread& t, const Place& p, std::uint64_t address, int bytes, bool write, Finding::Kind kind,
@@ -141,6 +147,7 @@ class Block {
   std::array<std::uint32_t, 3> where_{};
   std::uint32_t serial_ = 0;             // of the block in the launch, from 1
   std::uint64_t window_generation_ = 0;  // of the block in the machine's life
+  std::uint64_t steps_ = 0;
   int live_ = 0;
   bool stopped_ = false;
 };

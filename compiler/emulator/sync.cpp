@@ -6,6 +6,7 @@
 namespace pagejit::emulator {
 
 void Block::barrier(Thread& t, int id, int expected) {
+  step(t);
   bool sound = id >= 0 && id < 16 && expected > 0 && expected % 32 == 0 && expected <= launch_->facts->block;
   Barrier* b = sound ? &barriers_[static_cast<std::size_t>(id)] : nullptr;
   if (!sound || (b->arrived > 0 && b->expected != expected)) {
@@ -42,6 +43,7 @@ void Block::complete(Barrier& b, int id, Thread& last) {
 }
 
 const LaneWords& Block::collective(Thread& t, MachineOp op, const LaneWords& words, Work work) {
+  step(t);
   Warp& w = warps_[static_cast<std::size_t>(t.warp)];
   auto lane = static_cast<std::size_t>(t.lane);
   if (w.arrived == 0) w.op = op;

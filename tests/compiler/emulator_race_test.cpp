@@ -251,6 +251,60 @@ TEST_CASE("emulator: a named barrier whose callers disagree about its size is di
   CHECK(found[0].detail == "it comes to barrier 3 for 64 threads, and others wait there for 96");
 }
 
+TEST_CASE(
+    "emulator: a barrier of 64 threads that four half warps come to is divergent: the machine counts whole warps") {
+  HandEmulator e;
+  auto found = e.run(128, {}, [](HandKernel& k) {
+    llvm::Value* low = k.ir().CreateICmpULT(k.ir().CreateAnd(k.thread(), 31), k.i32(16));
+    k.when(low, [&] { k.op(MachineOp::barrier_group, {k.i32(1), k.i32(64)}); });
+  });
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].kind == Kind::divergent);
+  CHECK(found[0].detail == "barrier 1 was reached by a part of a warp; the machine counts whole warps");
+}
+
+TEST_CASE("emulator: a loop without end ends in a finding") {
+  HandEmulator e({.throw_on_finding = false, .max_steps = 100000});
+  auto found = e.run(64, {},
+                     [](HandKernel& k) {
+                       auto& ir = k.ir();
+                       auto* function = ir.GetInsertBlock()->getParent();
+                       auto* turn = llvm::BasicBlock::Create(ir.getContext(), "turn", function);
+                       auto* after = llvm::BasicBlock::Create(ir.getContext(), "after", function);
+                       ir.CreateBr(turn);
+                       ir.SetInsertPoint(turn);
+                       k.barrier();
+                       ir.CreateCondBr(ir.CreateICmpSGE(k.thread(), k.i32(0)), turn, after);
+                       ir.SetInsertPoint(after);
+                     },
+                     {4, 1, 1});
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].kind == Kind::endless);
+  CHECK(e.run(64, {}, [](HandKernel& k) { k.barrier(); }).empty());
+}
+
+TEST_CASE("emulator: a block that writes what an earlier block has read races with it") {
+  for (int readers : {1, 2}) {  // block 0 alone, or blocks 0 and 1
+    HandEmulator e;
+    void* data = e.buffer("data", std::vector<int>{5});
+    auto found = e.run(32, {data, data, 0},
+                       [&](HandKernel& k) {
+                         int from = k.in(Elem::i32), to = k.out(Elem::i32);
+                         llvm::Value *block = k.op(MachineOp::program_id_x),
+                                     *first = k.ir().CreateICmpEQ(k.thread(), k.i32(0));
+                         llvm::Value* reads = k.ir().CreateAnd(first, k.ir().CreateICmpULT(block, k.i32(readers)));
+                         llvm::Value* writes = k.ir().CreateAnd(first, k.ir().CreateICmpEQ(block, k.i32(1)));
+                         k.load(from, k.i32(0), k.ir().getInt32Ty(), 1, reads);
+                         k.store(to, k.i32(0), block, writes);
+                       },
+                       {2, 1, 1});
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].block == Block{1, 0, 0});
+    CHECK(found[0].other_block == Block{0, 0, 0});
+    CHECK(found[0].write);
+  }
+}
+
 TEST_CASE("emulator: threads may leave early where no barrier follows") {
   HandEmulator e;
   void* out = e.room("output", 512 * 4);
