@@ -8,3 +8,6 @@ target_include_directories(pagejit INTERFACE ${CMAKE_SOURCE_DIR}/kernels/api ${C
 # A version script, not -fvisibility: exceptions must keep one identity on both sides of the library's edge.
 target_link_options(pagejit PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/exports.map)
 set_target_properties(pagejit PROPERTIES LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/exports.map)
+if(PAGEJIT_STATIC_LLVM)
+  target_link_options(pagejit PRIVATE -s)
+endif()
