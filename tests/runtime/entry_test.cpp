@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "runtime/cache/codec.h"
 #include "tests/runtime/support.h"
 #include "tests/support/seed.h"
 
@@ -135,6 +136,14 @@ TEST_CASE("a text that packs better than a reader believes is stored unpacked") 
   a.ptx = std::string(1 << 20, '/');
   std::string bytes = write_entry(a, "");
   CHECK(Entry::open(bytes)->artifact().ptx == a.ptx);
+}
+
+TEST_CASE("a packed section that gives another size than the table says is damaged") {
+  std::string packed = pack("three");
+  CHECK(unpack(packed, 5) == "three");
+  CHECK(thrown([&] { unpack(packed, 6); }).code() == Code::damaged);
+  CHECK(thrown([&] { unpack(packed, 4); }).code() == Code::damaged);
+  CHECK(thrown([&] { unpack("no zstd frame", 5); }).code() == Code::damaged);
 }
 
 TEST_CASE("a section over the limit is not written") {
