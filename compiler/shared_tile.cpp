@@ -1,29 +1,38 @@
 #include "compiler/shared_tile.h"
 
+#include <optional>
+
 #include "compiler/across.h"
 #include "compiler/builder.h"
 
 namespace pagejit {
 namespace {
 
-/// ldmatrix.x4 gives lane l the elements 2·(l mod 4) and one on of row l / 4 of four 8 × 8 matrices of 16-bit elements,
-/// a register pair each; lane 8·m + r says where row r of matrix m begins. So a layout fits if its placed bases say the
-/// same: register bit 0 and lane bits 0 and 1 walk a row of eight, and all others go from one row to another.
-bool fits_matrices(const Layout& placed) {
-  if (placed.registers() < 8 || placed.reg_basis(0)[0] != 1) return false;
-  if (placed.lane_basis(0)[0] != 2 || placed.lane_basis(1)[0] != 4) return false;
-  int others = 0;
-  for (const Coords& c : placed.reg_bases().subspan(1)) others |= c[0];
-  for (const Coords& c : placed.lane_bases().subspan(2)) others |= c[0];
-  for (const Coords& c : placed.warp_bases()) others |= c[0];
-  return others % 8 == 0;
-}
+/// How ldmatrix.x4 serves a layout. Lane 8·m + r says where row r of matrix m begins, each 8 × 8 of 16-bit elements.
+/// Lane l is given two neighbours of row l / 4 of each, or (trans) one element of each of two neighbouring rows, in
+/// column l / 4. So three bits of (register bit 0, lane bits) walk along a row of eight, and three pick the row.
+struct Matrices {
+  MachineOp op;
+  Layout rows;  // where they begin: lanes as above, registers the repetitions
+};
 
-/// Where the rows begin: lane bits 0 … 2 pick the row, 3 and 4 the matrix, registers the repetition.
-Layout row_starts(const Layout& placed) {
+std::optional<Matrices> matrices(const Layout& placed) {
+  if (placed.registers() < 8) return std::nullopt;
   auto reg = placed.reg_bases(), lane = placed.lane_bases(), warp = placed.warp_bases();
-  return Layout::of({placed.elements()}, {reg.begin() + 3, reg.end()}, {lane[2], lane[3], lane[4], reg[1], reg[2]},
-                    {warp.begin(), warp.end()});
+  int rest = 0;
+  for (auto bases : {reg.subspan(1), warp})
+    for (const Coords& c : bases) rest |= c[0];
+  auto fits = [&](std::array<Coords, 3> along, std::array<Coords, 3> down) {
+    int steps = rest | down[0][0] | down[1][0] | down[2][0];
+    return along[0][0] == 1 && along[1][0] == 2 && along[2][0] == 4 && steps % 8 == 0;
+  };
+  std::array<Coords, 3> pair{reg[0], lane[0], lane[1]}, group{lane[2], lane[3], lane[4]};
+  bool plain = fits(pair, group);
+  if (!plain && !fits(group, pair)) return std::nullopt;
+  const auto& row = plain ? group : pair;
+  return Matrices{plain ? MachineOp::ldmatrix_x4 : MachineOp::ldmatrix_x4_trans,
+                  Layout::of({placed.elements()}, {reg.begin() + 3, reg.end()},
+                             {row[0], row[1], row[2], reg[1], reg[2]}, {warp.begin(), warp.end()})};
 }
 
 }  // namespace
@@ -49,29 +58,25 @@ void SharedTile::copy_async(const Layout& layout, const Value& stage, const Poin
 }
 
 Tile SharedTile::load(const Layout& layout, const Value& stage) const {
-  if (bytes(memory_.elem()) == 2 && fits_matrices(placement_.of(layout))) return by_matrices(layout, stage);
-  return kernel_.load(at(layout, stage), "shared");
-}
-
-Tile SharedTile::load_transposed(const Layout& layout, const Value& stage) const {
-  return relabelled(load(layout.permuted(std::vector{1, 0}), stage), std::make_shared<Layout>(layout));
-}
-
-Tile SharedTile::by_matrices(const Layout& layout, const Value& stage) const {
+  auto fragments = bytes(memory_.elem()) == 2 ? matrices(placement_.of(layout)) : std::nullopt;
+  if (!fragments) return kernel_.load(at(layout, stage), "shared");
   Kernel::Builder& b = kernel_.builder();
   Type type = type_of(memory_.elem());
-  Layout starts = row_starts(placement_.of(layout));
-  Tile rows = (memory_ + stage * placement_.elements() + kernel_.arange(starts)).address();
+  Tile rows = (memory_ + stage * placement_.elements() + kernel_.arange(fragments->rows)).address();
   auto* pair = llvm::FixedVectorType::get(b.type(type), 2);
   std::vector<Reg> regs;
-  for (int i = 0; i < starts.registers(); ++i) {
+  for (int i = 0; i < fragments->rows.registers(); ++i) {
     Value row(kernel_, Type::i32, rows.reg(i));
-    for (const Value& word : kernel_.machine(MachineOp::ldmatrix_x4, {row})) {
+    for (const Value& word : kernel_.machine(fragments->op, {row})) {
       llvm::Value* two = b.ir.CreateBitCast(b.value(word.reg(0), Type::i32), pair);
       for (int lane : {0, 1}) regs.push_back({two, 0, lane, {}});
     }
   }
   return Tile(kernel_, type, std::make_shared<Layout>(layout), std::move(regs));
+}
+
+Tile SharedTile::load_transposed(const Layout& layout, const Value& stage) const {
+  return relabelled(load(layout.permuted(std::vector{1, 0}), stage), std::make_shared<Layout>(layout));
 }
 
 }  // namespace pagejit

@@ -23,8 +23,6 @@ class SharedTile {
   Tile load_transposed(const Layout& layout, const Value& stage) const;
 
  private:
-  Tile by_matrices(const Layout& layout, const Value& stage) const;
-
   Kernel& kernel_;
   Placement placement_;
   Pointer memory_;

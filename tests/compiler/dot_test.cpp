@@ -117,11 +117,31 @@ void check_shared(Elem elem, int rows, int columns, const Layout& layout, bool t
 TEST_CASE("shared tile: fragments come out as they were stored, by ldmatrix or by plain loads") {
   for (int columns : {16, 32, 64, 128}) {
     check_shared(Elem::bf16, 64, columns, Layout::mma_a(64, columns, {2, 2}), false);
+    check_shared(Elem::bf16, 64, columns, Layout::mma_a(columns, 64, {1, 4}), true);
     check_shared(Elem::f16, 64, columns, Layout::mma_b(columns, 64, {1, 4}), true);
     check_shared(Elem::f16, 64, columns, Layout::mma_b(64, columns, {2, 2}), false);
     check_shared(Elem::bf16, 64, columns, Layout::blocked({64, columns}, {1, 8}, {8, 4}, {2, 2}, {1, 0}), false);
   }
   check_shared(Elem::f16, 8, 16, Layout::mma_b(16, 8, {1, 1}), true);  // too small for four matrices
+}
+
+TEST_CASE("shared tile: both operands of a product come by ldmatrix, whichever way they lie in memory") {
+  auto loads = [](int rows, int columns, const Layout& layout, bool transposed) {
+    std::string ptx = ptx_of("sm_80", 128, [&](Kernel& k, const Kernel::Parameters<Params>& p) {
+      SharedTile tile(k, "tile", Elem::f16, rows, columns);
+      Value stage = k.constant(Type::i32, 0);
+      Tile got = transposed ? tile.load_transposed(layout, stage) : tile.load(layout, stage);
+      store_every_slot(k, p.tensor(&Params::out, Elem::f16), got);
+    });
+    must_assemble(ptx, "sm_80");
+    CHECK(count(ptx, "ld.shared") == 0);
+    return std::pair{count(ptx, "m8n8.x4.shared"), count(ptx, "m8n8.x4.trans")};
+  };
+  using Loads = std::pair<int, int>;
+  CHECK(loads(64, 32, Layout::mma_a(64, 32, {4, 1}), false) == Loads{2, 0});
+  CHECK(loads(32, 64, Layout::mma_a(64, 32, {4, 1}), true) == Loads{0, 2});
+  CHECK(loads(64, 32, Layout::mma_b(32, 64, {1, 4}), true) == Loads{2, 0});
+  CHECK(loads(32, 64, Layout::mma_b(32, 64, {1, 4}), false) == Loads{0, 2});
 }
 
 TEST_CASE("dot: operands that do not fit are refused, in words") {
