@@ -1,6 +1,8 @@
 // The shape of a launch, and what is said and listed of Specs.
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "kernels/flatten/host.h"
 #include "runtime/base/error.h"
 
@@ -47,7 +49,10 @@ void check(const Spec& s) {
 
 void choose_block(Spec& s) {
   s.threads = Spec{}.threads;
-  s.unroll = unroll_for(s);
+  // Heads whose size is a power of two fill a block without a rest: nothing to weigh, and no division before a launch.
+  bool one_size = s.joint || s.dim_k == s.dim_v, power = std::has_single_bit(static_cast<unsigned>(s.dim_k));
+  bool exact = one_size && power && s.dim_k <= s.threads * vector_elements(s, s.dim_k);
+  s.unroll = exact ? least_unroll(s) : unroll_for(s);
   // A block holds at least one head: narrow accesses to a wide head need more of them.
   auto holds = [&](int dim) { return s.threads * s.unroll * vector_elements(s, dim) >= dim; };
   while (!holds(s.dim_k) || !holds(s.dim_v)) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
@@ -55,24 +60,23 @@ void choose_block(Spec& s) {
 
 LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, std::int64_t batch,
                          bool rows_adjacent, int multiprocessors) {
+  // In 32 bits, where a division costs half: heads and rows have been checked to fit.
+  auto all_heads = static_cast<unsigned>(heads), all_rows = static_cast<unsigned>(out_rows);
+  auto threads = static_cast<unsigned>(s.threads), block_items = static_cast<unsigned>(items(s));
   // A block's stores should lie together: all heads of a few rows for shd, many rows of one head for hsd. Measured on
   // an H200 the other choice costs 2 to 4 % (docs/measured.md); how the cache lies makes no such difference.
-  std::int64_t group = rows_adjacent ? 1 : std::min<std::int64_t>(heads, items(s));
-  LaunchShape shape{};
-  shape.head_blocks = ceil_div(heads, group);
-  shape.group =
-      static_cast<std::int32_t>(ceil_div(heads, shape.head_blocks));  // the same number of heads for each, nearly
+  unsigned most_heads = rows_adjacent ? 1 : std::min(all_heads, block_items);
+  unsigned head_blocks = ceil_div(all_heads, most_heads);
+  unsigned group = ceil_div(all_heads, head_blocks);  // the same number of heads for each, nearly
   // One tile of data a block keeps the way to the first load short. Each block reads all lengths, though, 32 at a time:
   // with many sequences it pays to look up the rows of several tiles at once.
-  std::int64_t tile_rows = std::max(1, items(s) / shape.group), turns = ceil_div<std::int64_t>(batch, 32);
-  std::int64_t most =
-      std::min<std::int64_t>(s.threads, tile_rows * std::max<std::int64_t>(1, turns / 8));  // a thread a row
+  unsigned tile_rows = std::max(1u, block_items / group),
+           tiles = std::max(1u, static_cast<unsigned>((batch + 31) / 256));
+  unsigned most = std::min(threads, tile_rows * std::min(tiles, threads));  // a thread a row
   // Fewer rows where that would leave multiprocessors idle.
-  std::int64_t blocks_wanted = std::max<std::int64_t>(1, multiprocessors / shape.head_blocks);
-  shape.rows = static_cast<std::int32_t>(
-      std::clamp<std::int64_t>(ceil_div(out_rows, blocks_wanted), 1, std::max<std::int64_t>(most, 1)));
-  shape.row_blocks = ceil_div<std::int64_t>(out_rows, shape.rows);
-  return shape;
+  unsigned blocks_wanted = std::max(1u, static_cast<unsigned>(multiprocessors) / head_blocks);
+  unsigned rows = std::clamp(ceil_div(all_rows, blocks_wanted), 1u, most);
+  return {static_cast<std::int32_t>(group), static_cast<std::int32_t>(rows), ceil_div(all_rows, rows), head_blocks};
 }
 
 std::string_view summary() {

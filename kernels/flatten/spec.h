@@ -133,14 +133,19 @@ constexpr int items(const Spec& s) {
   return s.joint ? of(s.dim_k) : std::min(of(s.dim_k), of(s.dim_v));
 }
 
+/// One tensor alone wants two accesses in flight (docs/measured.md).
+constexpr int least_unroll(const Spec& s) {
+  return s.joint ? 2 : 1;
+}
+
 /// Accesses in flight, a thread, of each tensor: as few as keep seven of eight threads busy. Blocks are many, and what
-/// is in flight comes from their number; one tensor alone wants two (docs/measured.md).
+/// is in flight comes from their number.
 constexpr int unroll_for(Spec s) {
   auto busy = [&](int unroll, int dim) {
     s.unroll = unroll;
     return 8 * items(s) * dim >= 7 * s.threads * unroll * vector_elements(s, dim);
   };
-  int least = s.joint ? 2 : 1;
+  int least = least_unroll(s);
   for (int unroll = least; unroll <= 4; unroll *= 2)
     if (busy(unroll, s.dim_k) && (s.joint || busy(unroll, s.dim_v))) return unroll;
   for (s.unroll = least; s.unroll < 16 && items(s) == 0;) s.unroll *= 2;

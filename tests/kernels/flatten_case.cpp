@@ -217,6 +217,7 @@ void FlattenRun::make_args() {
   args_.out = c_.out;
   args_.tail = c_.tail;
   args_.zero_gaps = c_.zero_gaps;
+  args_.settled = c_.seed % 3 == 0;
 }
 
 void FlattenRun::poison_dead(const PoisonFunction& poison) {

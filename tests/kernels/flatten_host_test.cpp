@@ -67,6 +67,20 @@ TEST_CASE("flatten host: every Spec that a call can ask for passes its own check
         }
 }
 
+TEST_CASE("flatten host: the short way to a block's size gives what the long way gives") {
+  for (int dim_k = 1; dim_k <= 1024; ++dim_k)
+    for (int dim_v : {dim_k, 64, 128})
+      for (Elem elem : {Elem::f32, Elem::bf16})
+        for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem})
+          for (bool joint : {false, true}) {
+            flatten::Spec s;
+            s.kv = s.to = elem, s.dim_k = dim_k, s.dim_v = joint ? dim_k : dim_v, s.align = align, s.joint = joint;
+            flatten::choose_block(s);
+            if (s.threads != flatten::Spec{}.threads) continue;  // a head too wide for the short way
+            REQUIRE(s.unroll == flatten::unroll_for(s));
+          }
+}
+
 TEST_CASE("flatten host: a launch covers each row and head exactly once, and no block has more rows than threads") {
   auto random = random_for("launch shapes");
   auto pick = [&](std::int64_t most) { return std::uniform_int_distribution<std::int64_t>(1, most)(random); };
