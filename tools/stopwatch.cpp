@@ -1,6 +1,7 @@
 #include "tools/stopwatch.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 
@@ -47,23 +48,35 @@ Stream Stopwatch::stream() const {
   return gpu_ ? gpu_->stream.get() : nullptr;
 }
 
+double Stopwatch::sample(const std::function<void()>& work) {
+  return gpu_ ? gpu_->microseconds(work) : wall_microseconds(work);
+}
+
 Timing Stopwatch::time(int samples, int units, const std::function<void()>& work) {
-  if (gpu_ || samples > 1) work();
+  work();
   context_.synchronise(stream());
   std::vector<double> each;
-  for (int i = 0; i < samples; ++i) {
-    double total = gpu_ ? gpu_->microseconds(work) : wall_microseconds(work);
-    each.push_back(total / units);
-  }
+  for (int i = 0; i < samples; ++i) each.push_back(sample(work) / units);
   return summarise(std::move(each));
 }
 
-Timing Stopwatch::time_replays(int samples, int units, const std::function<void()>& work) {
-  if (!gpu_) return time(samples, units, work);
-  work();  // loads what the capture must find loaded
+Stopwatch::Pair Stopwatch::time_in_turn(int samples, int units, bool replay, const std::function<void()>& first,
+                                        const std::function<void()>& second) {
+  std::array<std::function<void()>, 2> work{first, second};
+  std::array<std::unique_ptr<cuda::Replay>, 2> replays;
+  for (std::size_t i = 0; i < 2; ++i) {
+    work[i]();  // warms up, and loads what a capture must find loaded
+    context_.synchronise(stream());
+    if (!gpu_ || !replay) continue;
+    replays[i] = std::make_unique<cuda::Replay>(gpu_->device, stream(), work[i]);
+    work[i] = [this, graph = replays[i].get()] { graph->launch(stream()); };
+    work[i]();
+  }
   context_.synchronise(stream());
-  cuda::Replay replay(gpu_->device, stream(), work);
-  return time(samples, units, [&] { replay.launch(stream()); });
+  std::array<std::vector<double>, 2> each;
+  for (int s = 0; s < samples; ++s)
+    for (std::size_t i = 0; i < 2; ++i) each[i].push_back(sample(work[i]) / units);
+  return {summarise(std::move(each[0])), summarise(std::move(each[1]))};
 }
 
 void Stopwatch::copy(void* to, const void* from, std::size_t bytes) {

@@ -24,8 +24,15 @@ class Stopwatch {
   Stream stream() const;
   /// `work` enqueues `units` pieces of work; the answer is for one piece. Runs it once more beforehand, to warm up.
   Timing time(int samples, int units, const std::function<void()>& work);
-  /// The same as replays of a graph: what the device takes, without the host's part. On the emulator: time().
-  Timing time_replays(int samples, int units, const std::function<void()>& work);
+
+  struct Pair {
+    Timing first, second;
+  };
+  /// Two kinds of work in turn, so that both meet the same clocks and temperatures. `replay`: as replays of a graph,
+  /// which leaves the host's part out; on the emulator the same as without.
+  Pair time_in_turn(int samples, int units, bool replay, const std::function<void()>& first,
+                    const std::function<void()>& second);
+
   /// The device's own copy, the ceiling that kernels are compared with.
   void copy(void* to, const void* from, std::size_t bytes);
   std::size_t l2_bytes() const;    // 0 on the emulator
@@ -33,6 +40,7 @@ class Stopwatch {
 
  private:
   struct Gpu;
+  double sample(const std::function<void()>& work);
   Context& context_;
   std::unique_ptr<Gpu> gpu_;
 };

@@ -25,23 +25,18 @@ int sets_for(const FlattenShape& shape, std::size_t l2) {
   return static_cast<int>(std::clamp<std::uint64_t>((3 * l2 + each - 1) / each, 1, 64));
 }
 
-/// The device's own copy of as many bytes, over as many sets of buffers.
-Timing time_copy(Context& context, Stopwatch& watch, const CaseResult& r, int samples, int units) {
-  std::size_t half = r.bytes / 2;
-  std::vector<DeviceMemory> from, to;
-  for (int i = 0; i < r.copies; ++i) {
-    from.emplace_back(context, half, "copy source");
-    to.emplace_back(context, half, "copy target");
-    context.fill(from.back().get(), 1, half);
-  }
-  auto work = [&] {
-    for (int i = 0; i < units; ++i) {
-      std::size_t set = static_cast<std::size_t>(i % r.copies);
-      watch.copy(to[set].get(), from[set].get(), half);
+/// As many bytes as a case moves, for the device's own copy: half of them read, half written.
+struct CopyBuffers {
+  CopyBuffers(Context& context, int copies, std::size_t each) : half(each) {
+    for (int i = 0; i < copies; ++i) {
+      from.emplace_back(context, half, "copy source");
+      to.emplace_back(context, half, "copy target");
+      context.fill(from.back().get(), 1, half);
     }
-  };
-  return r.what.replay ? watch.time_replays(samples, units, work) : watch.time(samples, units, work);
-}
+  }
+  std::size_t half;
+  std::vector<DeviceMemory> from, to;
+};
 
 }  // namespace
 
@@ -85,17 +80,23 @@ CaseResult run_case(Context& context, Stopwatch& watch, const Case& what) {
     r.skipped = fmt::format("needs {} MiB of device memory", needed >> 20);
     return r;
   }
-  int samples = emulated ? 2 : what.replay ? 50 : 40, units = what.replay && !emulated ? std::max(r.copies, 16) : 1;
-  {
-    FlattenCase flatten(context, r.what.shape, r.copies, 1);
-    r.bytes = flatten.bytes();
-    r.spec = context.spec_line(flatten.args(0));
-    auto work = [&] {
-      for (int i = 0; i < units; ++i) context.flatten(flatten.args(i % r.copies), watch.stream());
-    };
-    r.kernel = what.replay ? watch.time_replays(samples, units, work) : watch.time(samples, units, work);
-  }
-  r.copy = time_copy(context, watch, r, samples, units);
+  FlattenCase flatten(context, r.what.shape, r.copies, 1);
+  r.bytes = flatten.bytes();
+  r.spec = context.spec_line(flatten.args(0));
+  CopyBuffers buffers(context, r.copies, r.bytes / 2);
+  int samples = emulated ? 2 : 50, units = what.replay && !emulated ? std::max(r.copies, 16) : 1;
+  auto flatten_all = [&] {
+    for (int i = 0; i < units; ++i) context.flatten(flatten.args(i % r.copies), watch.stream());
+  };
+  auto copy_all = [&] {
+    for (int i = 0; i < units; ++i) {
+      std::size_t set = static_cast<std::size_t>(i % r.copies);
+      watch.copy(buffers.to[set].get(), buffers.from[set].get(), buffers.half);
+    }
+  };
+  Stopwatch::Pair timed = watch.time_in_turn(samples, units, what.replay, flatten_all, copy_all);
+  r.kernel = timed.first;
+  r.copy = timed.second;
   return r;
 }
 

@@ -31,16 +31,15 @@ void measure_bandwidth(Context& context, const Workload& work, KernelReport& ker
   Stopwatch watch(context);
   bool emulated = context.emulated();
   FlattenCase flatten(context, big_shape(work, emulated, watch.free_bytes()), 1, work.seed);
-  int samples = emulated ? 1 : 30;
-  Timing moved = watch.time(samples, 1, [&] { context.flatten(flatten.args(0), watch.stream()); });
-  kernel.microseconds = moved.median;
-  kernel.gbps = static_cast<double>(flatten.bytes()) / moved.median / 1e3;
-
   std::size_t half = flatten.bytes() / 2;
   DeviceMemory from(context, half, "copy source"), to(context, half, "copy target");
   context.fill(from.get(), 1, half);
-  Timing copied = watch.time(std::max(samples, 5), 1, [&] { watch.copy(to.get(), from.get(), half); });
-  kernel.copy_gbps = 2.0 * static_cast<double>(half) / copied.median / 1e3;
+  auto flatten_once = [&] { context.flatten(flatten.args(0), watch.stream()); };
+  auto copy_once = [&] { watch.copy(to.get(), from.get(), half); };
+  Stopwatch::Pair timed = watch.time_in_turn(emulated ? 1 : 30, 1, false, flatten_once, copy_once);
+  kernel.microseconds = timed.first.median;
+  kernel.gbps = static_cast<double>(flatten.bytes()) / timed.first.median / 1e3;
+  kernel.copy_gbps = 2.0 * static_cast<double>(half) / timed.second.median / 1e3;
 }
 
 }  // namespace pagejit::demo

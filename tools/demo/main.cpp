@@ -57,7 +57,8 @@ void progress(const std::string& text) {
 }
 
 void add_kernels(Report& report, const Workload& work, const Served& served, const Statistics& spent) {
-  for (const std::string& spec : served.specs) {
+  for (const auto& launched : served.specs) {
+    const std::string& spec = launched.first;
     auto known = std::find_if(report.kernels.begin(), report.kernels.end(), [&](auto& k) { return k.spec == spec; });
     if (known != report.kernels.end()) {
       known->models += ", " + work.model.name;
@@ -68,6 +69,7 @@ void add_kernels(Report& report, const Workload& work, const Served& served, con
     k.models = work.model.name;
     k.compile_ms = spent.compile_ms;
     k.load_ms = spent.load_ms;
+    k.first_ms = launched.second;
     report.kernels.push_back(std::move(k));
   }
 }

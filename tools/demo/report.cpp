@@ -35,6 +35,7 @@ Json kernel_json(const KernelReport& k) {
   Json j{{"spec", k.spec},
          {"compile_ms", k.compile_ms},
          {"load_ms", k.load_ms},
+         {"first_call_ms", k.first_ms},
          {"microseconds", k.microseconds},
          {"gbps", k.gbps},
          {"copy_gbps", k.copy_gbps},
@@ -89,12 +90,12 @@ std::string as_table(const Report& r) {
                         w.page, w.layout == FlattenArgs::Layout::nhd ? "nhd" : "hnd",
                         fmt::format("{}–{}", s.least_batch, s.greatest_batch), s.steps, s.verified, s.tokens);
   text += "\n";
-  text += fmt::format("{:>11} {:>9} {:>9} {:>10} {:>9} {:>9} {:>8}  {}\n", "compile ms", "load ms", "warm ms", "µs",
-                      "GB/s", "copy", "of copy", "kernel");
+  text += fmt::format("{:>11} {:>9} {:>9} {:>9} {:>10} {:>9} {:>9} {:>8}  {}\n", "compile ms", "load ms", "first ms",
+                      "warm ms", "µs", "GB/s", "copy", "of copy", "kernel");
   for (const KernelReport& k : r.kernels) {
     std::string warm = k.warm_ms < 0 ? "–" : fmt::format("{:.2f}", k.warm_ms);
-    text += fmt::format("{:>11.2f} {:>9.2f} {:>9} {:>10.1f} {:>9.1f} {:>9.1f} {:>8.3f}  {}\n", k.compile_ms, k.load_ms,
-                        warm, k.microseconds, k.gbps, k.copy_gbps, fraction(k), k.spec);
+    text += fmt::format("{:>11.2f} {:>9.2f} {:>9.2f} {:>9} {:>10.1f} {:>9.1f} {:>9.1f} {:>8.3f}  {}\n", k.compile_ms,
+                        k.load_ms, k.first_ms, warm, k.microseconds, k.gbps, k.copy_gbps, fraction(k), k.spec);
   }
   return text + "\n" + summary(r);
 }

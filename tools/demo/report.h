@@ -12,7 +12,8 @@ struct KernelReport {
   std::string spec;
   std::string models;     // that launch it
   double compile_ms = 0;  // Spec → PTX, or → host code on the emulator
-  double load_ms = 0;     // the driver's part: PTX → machine code → module
+  double first_ms = 0;    // the first call as its caller sees it: compiling, the driver's assembler, loading
+  double load_ms = 0;     // machine code → a function on the device
   double warm_ms = -1;    // Spec → loaded kernel from the disk cache, in a new context; −1: not measured
   double microseconds = 0, gbps = 0, copy_gbps = 0;
 };

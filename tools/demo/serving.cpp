@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "tools/demo/paged_cache.h"
 #include "tools/demo/step.h"
@@ -30,7 +31,9 @@ Served serve(Context& context, const Workload& work, const std::function<void(in
     FlattenArgs args = buffers.prepare(step, cache, work.layout);
 
     Statistics before = context.statistics();
+    auto start = std::chrono::steady_clock::now();
     context.flatten(args);
+    double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     context.synchronise();
     Statistics after = context.statistics();
 
@@ -40,7 +43,7 @@ Served serve(Context& context, const Workload& work, const std::function<void(in
     result.least_batch = std::min(result.least_batch, batch);
     result.greatest_batch = std::max(result.greatest_batch, batch);
     for (const Sequence* s : step.batch) result.tokens += static_cast<std::uint64_t>(s->length);
-    result.specs.insert(context.spec_line(args));
+    result.specs.emplace(context.spec_line(args), ms);
     if (auto wrong = buffers.verify(step)) {
       result.mismatch = fmt::format("{}, step {}: {}", work.model.name, result.steps, *wrong);
       return result;

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <set>
+#include <map>
 #include <string>
 
 #include "tools/demo/sequences.h"
@@ -27,8 +27,8 @@ struct Served {
   std::uint64_t compiled_first = 0;  // by the first step
   std::uint64_t compiled_later = 0;  // by all others: must be 0
   int least_batch = 0, greatest_batch = 0;
-  std::set<std::string> specs;  // the spec lines that were launched
-  std::string mismatch;         // the first one in words; the loop ends there
+  std::map<std::string, double> specs;  // the spec lines that were launched; host milliseconds of each one's first call
+  std::string mismatch;                 // the first one in words; the loop ends there
 };
 
 TokenShape token_shape(const ModelConfig& model);
