@@ -11,6 +11,8 @@ std::uint64_t test_seed() {
   return given != nullptr ? std::strtoull(given, nullptr, 10) : 20260101;
 }
 
-std::mt19937_64 random_for(std::string_view name) { return std::mt19937_64(test_seed() ^ hash64(name)); }
+std::mt19937_64 random_for(std::string_view name) {
+  return std::mt19937_64(test_seed() ^ hash64(name));
+}
 
 }  // namespace pagejit

@@ -14,6 +14,8 @@ void skip_test(std::string reason) {
   if (std::find(reasons().begin(), reasons().end(), reason) == reasons().end()) reasons().push_back(std::move(reason));
 }
 
-const std::vector<std::string>& skip_reasons() { return reasons(); }
+const std::vector<std::string>& skip_reasons() {
+  return reasons();
+}
 
 }  // namespace pagejit
