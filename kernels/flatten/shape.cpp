@@ -1,8 +1,6 @@
 // The shape of a launch, and what is said and listed of Specs.
 #include <fmt/format.h>
 
-#include <bit>
-
 #include "kernels/flatten/host.h"
 #include "runtime/base/error.h"
 
@@ -50,7 +48,7 @@ void check(const Spec& s) {
 void choose_block(Spec& s) {
   s.threads = Spec{}.threads;
   // Heads whose size is a power of two fill a block without a rest: nothing to weigh, and no division before a launch.
-  bool one_size = s.joint || s.dim_k == s.dim_v, power = std::has_single_bit(static_cast<unsigned>(s.dim_k));
+  bool one_size = s.joint || s.dim_k == s.dim_v, power = (s.dim_k & (s.dim_k - 1)) == 0;
   bool exact = one_size && power && s.dim_k <= s.threads * vector_elements(s, s.dim_k);
   s.unroll = exact ? least_unroll(s) : unroll_for(s);
   // A block holds at least one head: narrow accesses to a wide head need more of them.

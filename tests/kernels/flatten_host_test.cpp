@@ -104,9 +104,9 @@ TEST_CASE("flatten host: a launch covers each row and head exactly once, and no 
 }
 
 TEST_CASE("flatten host: one multiplication divides every item by the heads of a block") {
-  for (std::int64_t group = 1; group <= 512; group += group < 64 ? 1 : 37) {
+  for (std::int64_t group = 1; group <= 1024; group += group < 64 ? 1 : 37) {
     std::int64_t magic = ((std::int64_t{1} << 32) + group - 1) / group;
-    for (std::int64_t item = 0; item < 129 * 512; ++item)
+    for (std::int64_t item = 0; item < 257 * 1024; ++item)
       if (item * magic >> 32 != item / group) FAIL(item << " / " << group);
   }
 }
