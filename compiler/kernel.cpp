@@ -147,6 +147,10 @@ Pointer Kernel::shared(std::string_view name, Elem elem, int elements) {
 }
 
 Value Kernel::constant(Type type, std::int64_t value) {
+  if (!is_integer(type)) {
+    llvm::Type* t = builder_->type(type);
+    return Value(*this, type, {llvm::ConstantFP::get(t, static_cast<double>(value)), 0, -1, {}});
+  }
   return Value(*this, type, {nullptr, value, -1, Facts::exactly(0)});
 }
 

@@ -68,6 +68,8 @@ class Lowering {
   /// Stores a vector (a scalar for count 1). A false `mask` touches nothing.
   virtual void store(llvm::IRBuilder<>& b, const Access& access, llvm::Value* address, llvm::Value* value,
                      llvm::Value* mask) = 0;
+  /// The PTX ISA that an access asks for, beyond what its target does: 74 for PTX 7.4; 0 for nothing.
+  virtual int needed_isa(const Access&) const { return 0; }
   /// Where the kernel's shared window begins (i32). Its size is known at finish().
   virtual llvm::Value* shared_base(llvm::IRBuilder<>& b) = 0;
   /// After the last block has its return: `shared_bytes` is the window's size.

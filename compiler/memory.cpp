@@ -61,7 +61,9 @@ llvm::Value* mask_value(Kernel::Builder& b, const Tile& mask, int i) {
 }
 
 Access access(Kernel::Builder& b, const Pointer& p, int count, Cache cache) {
-  return {p.space(), b.type(type_of(p.elem())), count, count * bytes(p.elem()), cache, p.site()};
+  Access a{p.space(), b.type(type_of(p.elem())), count, count * bytes(p.elem()), cache, p.site()};
+  b.isa = std::max(b.isa, b.lowering.needed_isa(a));
+  return a;
 }
 
 /// Registers first … first + count − 1 as one vector: the loaded one itself where they are its lanes in order.

@@ -1,0 +1,111 @@
+// What the assembler and the reader of the PTX see of flatten, over whole families of Specs.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/nvptx/codegen.h"
+#include "compiler/nvptx/lowering.h"
+#include "kernels/flatten/host.h"
+#include "kernels/registry.h"
+#include "kernels/templates.h"
+#include "runtime/base/fields.h"
+#include "runtime/base/settings.h"
+#include "tests/support/check_ptx.h"
+#include "tests/support/seed.h"
+#include "tools/model_config.h"
+
+namespace pagejit::test {
+namespace {
+
+std::string ptx_of_line(const std::string& line, std::string_view target_name) {
+  const Target& t = target(target_name);
+  auto lowering = make_nvptx_lowering(t);
+  Emitted kernel = emit_kernel(request_for(line, std::string(target_name)), *lowering);
+  return nvptx::generate(kernel, t, false).ptx;
+}
+
+std::string ptx_of(const flatten::Spec& s, std::string_view target_name = "sm_90a") {
+  return ptx_of_line(spec_line("flatten", s), target_name);
+}
+
+/// All that the built-in models can ask for, and head dims and pages that none of them has.
+std::vector<std::string> all_lines() {
+  std::set<std::string> lines;
+  for (const std::string& name : model_names())
+    for (const std::string& line : families()[0].specs_for_model(load_model(name).shape({16, 64}))) lines.insert(line);
+  for (int dim : {1, 32, 64, 80, 96, 192, 256, 512, 576})
+    for (Align align : {Align::a16, Align::elem})
+      for (Elem to : {Elem::bf16, Elem::f32}) {
+        flatten::Spec s;
+        s.dim_k = dim, s.dim_v = dim == 192 ? 128 : dim, s.page = 61, s.align = align, s.to = to;
+        flatten::choose_block(s);
+        lines.insert(spec_line("flatten", s));
+      }
+  return {lines.begin(), lines.end()};
+}
+
+}  // namespace
+
+TEST_CASE("flatten: the PTX of a Spec is the same, byte for byte, however often it is made") {
+  for (Align align : {Align::a16, Align::elem}) {
+    flatten::Spec s;
+    s.align = align;
+    flatten::choose_block(s);
+    CHECK(ptx_of(s) == ptx_of(s));
+  }
+}
+
+TEST_CASE("flatten: moves sixteen bytes at a time, past L1, without a branch around a load") {
+  check_ptx(ptx_of({}), R"(
+    CHECK-LABEL: .entry flatten
+    CHECK: griddepcontrol.launch_dependents
+    CHECK: bar.sync
+    CHECK: griddepcontrol.wait
+    CHECK-NOT: ld.global.b16
+    CHECK: ld.global.L1::no_allocate.L2::128B.v4.b32
+    CHECK: ld.global.L1::no_allocate.L2::128B.v4.b32
+    CHECK: st.global.cs.v4.b32
+    CHECK: st.global.cs.v4.b32
+    CHECK-NOT: ld.global
+  )");
+}
+
+TEST_CASE("flatten: a tail that is left untouched leaves no trace of clearing in the PTX") {
+  flatten::Spec zero, untouched;
+  untouched.tail = flatten::Tail::untouched;
+  CHECK(ptx_of(untouched).size() < ptx_of(zero).size());
+}
+
+TEST_CASE("flatten: joint K and V load one tensor only") {
+  flatten::Spec s;
+  s.joint = true, s.unroll = 1;
+  CHECK(count(ptx_of(s), "no_allocate") == 1);
+  CHECK(count(ptx_of({}), "no_allocate") == 2);
+}
+
+TEST_CASE("flatten: targets without programmatic launch get a kernel that never waits") {
+  CHECK(count(ptx_of({}, "sm_80"), "griddepcontrol") == 0);
+  CHECK(count(ptx_of({}, "sm_90"), "griddepcontrol") > 0);
+}
+
+// Every Spec on one target and every target on some Specs: the assembler takes 50 ms a kernel.
+TEST_CASE("flatten: nothing spills, on any target, for any Spec") {
+  std::vector<std::string> lines = all_lines();
+  auto random = random_for("flatten spills");
+  std::shuffle(lines.begin(), lines.end(), random);
+  std::size_t most = Settings::process().test_all == "1" ? lines.size() : 12;
+  for (const Target& t : targets()) {
+    if (t.is_emulator()) continue;
+    for (std::size_t i = 0; i < std::min(most, lines.size()); ++i) {
+      CAPTURE(t.name);
+      CAPTURE(lines[i]);
+      auto a = assemble(ptx_of_line(lines[i], t.name), t.name);
+      if (!a) continue;
+      CHECK_MESSAGE(a->accepted, a->log);
+      CHECK(a->spill_stores + a->spill_loads + a->stack == 0);
+    }
+  }
+}
+
+}  // namespace pagejit::test
