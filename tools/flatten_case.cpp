@@ -30,10 +30,24 @@ Tensor output_view(const FlattenShape& s, const std::byte* out, std::int64_t row
 
 std::vector<std::int32_t> random_lengths(const FlattenShape& s, std::uint64_t seed) {
   std::mt19937_64 random(seed);
+  if (s.exact) return std::vector<std::int32_t>(static_cast<std::size_t>(s.batch), s.length);
   std::vector<std::int32_t> lengths;
   for (int b = 0; b < s.batch; ++b)
     lengths.push_back(s.length - static_cast<int>(random() % static_cast<std::uint64_t>(std::min(s.page, s.length))));
   return lengths;
+}
+
+/// Random bytes for this layer's pages: memory full of one value can be faster than real data. The other layers keep
+/// what they have.
+void fill_pages(Context& context, const FlattenShape& s, std::byte* pool, std::int64_t pages, int dim,
+                std::uint64_t seed) {
+  std::size_t page_bytes = static_cast<std::size_t>(s.page * row_elements(s, dim) * ::pagejit::bytes(s.elem));
+  std::vector<std::uint64_t> noise(page_bytes / 8 * 2 + 512);
+  std::mt19937_64 random(seed);
+  for (std::uint64_t& n : noise) n = random();
+  std::size_t layers = static_cast<std::size_t>(s.page_stride_layers);
+  for (std::size_t p = 0; p < static_cast<std::size_t>(pages); ++p)
+    context.copy_in(pool + (p * layers + layers / 2) * page_bytes, noise.data() + p % 512, page_bytes);
 }
 
 std::vector<std::int32_t> random_table(std::int64_t pages, std::uint64_t seed) {
@@ -69,23 +83,25 @@ void FlattenCase::add_copy(Context& context, const FlattenShape& s, const std::v
     memory_.emplace_back(context, static_cast<std::size_t>(std::max<std::int64_t>(size, 1)), label);
     return memory_.back().get();
   };
-  auto filled = [&](std::int64_t size, const char* label) {
-    std::byte* at = memory(size, label);
-    context.fill(at, 0x3C, static_cast<std::size_t>(size));
-    return at;
-  };
   auto cache_bytes = [&](int dim) {
     return pages * s.page_stride_layers * s.page * row_elements(s, dim) * ::pagejit::bytes(s.elem);
+  };
+  auto cache = [&](int dim, const char* label) {
+    std::byte* at = memory(cache_bytes(dim), label);
+    if (s.page_stride_layers > 1) context.fill(at, 0x3C, static_cast<std::size_t>(cache_bytes(dim)));
+    fill_pages(context, s, at, pages, dim, seed);
+    return at;
   };
   auto out_bytes = [&](int dim) { return rows * row_elements(s, dim) * ::pagejit::bytes(s.elem); };
 
   FlattenArgs a;
   a.layout = s.layout;
   a.out = s.out;
-  a.k_cache = cache_view(s, filled(cache_bytes(s.dim_k), "k_cache"), pages, s.dim_k);
+  a.settled = s.settled;
+  a.k_cache = cache_view(s, cache(s.dim_k, "k_cache"), pages, s.dim_k);
   a.k_out = output_view(s, memory(out_bytes(s.dim_k), "k_out"), rows, s.dim_k);
   if (!s.joint) {
-    a.v_cache = cache_view(s, filled(cache_bytes(s.dim_v), "v_cache"), pages, s.dim_v);
+    a.v_cache = cache_view(s, cache(s.dim_v, "v_cache"), pages, s.dim_v);
     a.v_out = output_view(s, memory(out_bytes(s.dim_v), "v_out"), rows, s.dim_v);
   }
   std::vector<std::int32_t> table = random_table(pages, seed);

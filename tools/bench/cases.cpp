@@ -53,8 +53,15 @@ const std::vector<Case>& cases() {
       {"b64-l8192-mla576-p64-shd", {.batch = 64, .heads = 1, .dim_k = 576, .dim_v = 512, .joint = true}, false, 0, 0},
       {"b16-l8192-f32-p64-shd", {.batch = 16, .elem = Elem::f32}, false, 0, 0},
       {"b32-l8192-d80-p64-shd", {.dim_k = 80, .dim_v = 80}, false, 0, 0},
-      {"b8-l1024-p64-shd", {.batch = 8, .length = 1024}, true, 0, 18},
-      {"b1-l4096-h1-p64-shd", {.batch = 1, .length = 4096, .heads = 1}, true, 0, 3.5},
+      {"b8-l1024-p64-shd", {.batch = 8, .length = 1024, .exact = true}, true, 0, 18},
+      {"b8-l1024-p64-shd-settled", {.batch = 8, .length = 1024, .exact = true, .settled = true}, true, 0, 18},
+      {"b1-l4096-h1-p64-shd", {.batch = 1, .length = 4096, .heads = 1, .exact = true}, true, 0, 3.5},
+      {"b1-l4096-h1-p64-shd-settled",
+       {.batch = 1, .length = 4096, .heads = 1, .exact = true, .settled = true},
+       true,
+       0,
+       3.5},
+      {"b1000-l512-p64-shd", {.batch = 1000, .length = 512}, false, 0, 0},
       {"b64-l128-p64-shd", {.batch = 64, .length = 128}, true, 0, 0},
   };
   return all;
