@@ -40,7 +40,7 @@ inline bool usable(const Tensor& t, unsigned elems) {
     empty |= t.shape[d] == 0;
     bool used = t.shape[d] > 1;
     good &= !used | (d == Rank - 1 ? t.stride[d] == 1 : t.stride[d] > 0);
-    good &= !__builtin_mul_overflow(t.shape[d] - 1, used ? t.stride[d] : 0, &product);
+    good &= !__builtin_mul_overflow(used ? t.shape[d] - 1 : 0, used ? t.stride[d] : 0, &product);
     good &= !__builtin_add_overflow(reach, product, &reach);
   }
   auto address = reinterpret_cast<std::uintptr_t>(t.data);

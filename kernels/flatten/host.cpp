@@ -139,7 +139,8 @@ void check_host_lengths(const FlattenArgs& a, std::int64_t page) {
          fmt::format("host_lengths has {} elements; expected {}, as lengths has", count, a.lengths.shape[0]),
          {{"argument", "host_lengths"}});
   for (std::size_t b = 0; b < a.host_lengths.size(); ++b) {
-    std::int64_t length = a.host_lengths[b], room = a.block_table.shape[1] * page;
+    std::int64_t columns = std::min(a.block_table.shape[1], std::int64_t{1} << 42);  // more would overflow
+    std::int64_t length = a.host_lengths[b], room = columns * page;
     if (length < 0 || length > room)
       fail(Code::argument,
            fmt::format("host_lengths[{}] is {}; expected 0 to {}: {} columns of block_table, {} rows a page", b, length,

@@ -1,11 +1,13 @@
 // What a caller may get wrong, argument by argument: each is named, nothing is launched.
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "kernels/api/pagejit/pagejit.h"
 #include "tests/kernels/recording_backend.h"
+#include "tests/support/seed.h"
 
 namespace pagejit::tests {
 namespace {
@@ -256,6 +258,39 @@ TEST_CASE("flatten arguments: nothing to do launches nothing, and needs no point
           a.v_cache = Tensor(nullptr, Elem::bf16, {10, 16, 0, 32});
           a.k_out = Tensor(nullptr, Elem::bf16, {100, 0, 64}), a.v_out = Tensor(nullptr, Elem::bf16, {100, 0, 32});
         }) == 0);
+}
+
+TEST_CASE("flatten arguments: extreme numbers anywhere are refused or right, never a crash or an overflow") {
+  Recorder r;
+  auto random = random_for("extreme arguments");
+  std::int64_t extremes[] = {
+      0, 1, -1, 2, 64, 65535, 65536, 1 << 20, INT32_MAX, INT64_MAX, INT64_MIN, INT64_MAX / 2, 1ll << 40};
+  auto extreme = [&] { return extremes[random() % std::size(extremes)]; };
+  std::size_t refused = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    FlattenArgs a = good();
+    for (auto changes = random() % 4 + 1; changes > 0; --changes) {
+      Tensor& t = a.*arguments()[random() % arguments().size()].tensor;
+      if (random() % 3 == 0) std::swap(a.k_out, a.v_out), std::swap(a.k_cache, a.v_cache);
+      auto axis = random() % Tensor::max_rank;
+      (random() % 2 ? t.shape : t.stride)[axis] = extreme();
+      if (random() % 8 == 0) t.rank = static_cast<int>(random() % 8) - 1;
+      if (random() % 8 == 0) t.data = reinterpret_cast<void*>(random());
+    }
+    std::vector<std::int64_t> lengths(3, extreme());
+    if (random() % 4 == 0) a.host_lengths = lengths;
+    try {
+      r.context.flatten(a);
+      const flatten::Params& p = r.backend->last_params;
+      REQUIRE((p.k_page >= 0 && p.k_row >= 0 && p.k_head >= 0 && p.v_page >= 0 && p.v_row >= 0 && p.v_head >= 0));
+      REQUIRE((p.k_out_row >= 0 && p.k_out_head >= 0 && p.v_out_row >= 0 && p.v_out_head >= 0 && p.table_row >= 0));
+    } catch (const Error& e) {
+      REQUIRE(e.code() == Code::argument);
+      ++refused;
+    }
+  }
+  CHECK(refused > 10'000);
+  CHECK(refused < 49'000);
 }
 
 TEST_CASE("flatten arguments: the stride of an axis of size 1 is not looked at") {

@@ -184,6 +184,39 @@ TEST_CASE("flatten host: ten thousand random calls ask for one kernel, mixed ali
   CHECK(r.backend->compiles == 4);
 }
 
+TEST_CASE("flatten host: all that serving a model asks for is in the list that was made for it") {
+  Recorder r;
+  for (bool joint : {false, true})
+    for (Elem elem : {Elem::bf16, Elem::f16, Elem::f32}) {
+      ModelShape model;
+      model.elem = elem, model.joint = joint;
+      model.dim_k = joint ? 576 : 192, model.dim_v = joint ? 512 : 128;
+      std::vector<std::string> lines = family_of("flatten").specs_for_model(model);
+      std::set<std::string> listed(lines.begin(), lines.end()), asked;
+      for (int i = 0; i < 256; ++i) {
+        auto at = [&](std::uintptr_t offset) {
+          return reinterpret_cast<void*>(0x10000 + offset * static_cast<std::uintptr_t>(bytes(elem)));
+        };
+        Elem lengths = i & 1 ? Elem::i64 : Elem::i32;
+        std::int64_t page = i & 2 ? 16 : 64, heads = joint ? 1 : 8;
+        FlattenArgs a;
+        a.k_cache = Tensor(at(static_cast<std::uintptr_t>(i >> 4)), elem, {9, page, heads, model.dim_k});
+        a.k_out = Tensor(at(0), elem, {50, heads, model.dim_k});
+        if (!joint) {
+          a.v_cache = Tensor(at(0), elem, {9, page, heads, model.dim_v});
+          a.v_out = Tensor(at(4096), elem, {50, heads, model.dim_v});
+        }
+        a.block_table = Tensor(at(0), Elem::i32, {2, 2});
+        a.lengths = Tensor(at(0), lengths, {2});
+        if (i & 4) a.start_loc = a.lengths;
+        a.tail = i & 8 ? flatten::Tail::untouched : flatten::Tail::zero;
+        asked.insert(r.context.spec_line(a));
+        CHECK(listed.count(r.context.spec_line(a)) == 1);
+      }
+      CHECK(asked == listed);  // and nothing is listed in vain
+    }
+}
+
 TEST_CASE("flatten host: the layouts of cache and output are strides: all four share a kernel") {
   Recorder r;
   for (auto layout : {FlattenArgs::Layout::nhd, FlattenArgs::Layout::hnd})
