@@ -2,7 +2,7 @@
 # Installs what pagejit is built with, on Debian 12 or a relative of it. Says nothing when all of it is there.
 set -euo pipefail
 
-packages=(g++ cmake ninja-build pkg-config ccache mold
+packages=(g++ cmake ninja-build ccache mold
           llvm-22-dev zlib1g-dev libzstd-dev libxxhash-dev libfmt-dev
           libboost-context-dev nlohmann-json3-dev libcli11-dev doctest-dev)
 
