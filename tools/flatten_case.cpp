@@ -98,6 +98,7 @@ void FlattenCase::add_copy(Context& context, const FlattenShape& s, const std::v
   a.layout = s.layout;
   a.out = s.out;
   a.settled = s.settled;
+  a.tuning = s.tuning;
   a.k_cache = cache_view(s, cache(s.dim_k, "k_cache"), pages, s.dim_k);
   a.k_out = output_view(s, memory(out_bytes(s.dim_k), "k_out"), rows, s.dim_k);
   if (!s.joint) {

@@ -22,6 +22,7 @@ struct FlattenShape {
   FlattenArgs::Out out = FlattenArgs::Out::shd;
   bool exact = false;          // each sequence is exactly `length` long
   bool settled = false;        // FlattenArgs::settled
+  flatten::Tuning tuning = {};
   int page_stride_layers = 1;  // more: a per-layer view of a pool that so many layers share
 };
 

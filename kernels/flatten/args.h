@@ -30,6 +30,8 @@ struct FlattenArgs {
   /// Then they are read while that kernel still finishes (programmatic dependent launch). Caches always wait for it.
   bool settled = false;
 
+  flatten::Tuning tuning = {};
+
   /// Lengths that the host happens to know: if given, each is checked (not negative, within the table's columns).
   std::span<const std::int64_t> host_lengths = {};
 

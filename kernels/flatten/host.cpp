@@ -169,7 +169,7 @@ Spec choose_spec(const FlattenArgs& a, const Views& w) {
   s.lengths = a.lengths.elem;
   s.starts = a.start_loc.omitted() ? Starts::computed : a.start_loc.elem == Elem::i64 ? Starts::i64 : Starts::i32;
   s.align = alignment.get();
-  choose_block(s);
+  choose_block(s, a.tuning);
   return s;
 }
 
@@ -202,10 +202,10 @@ bool plan(const FlattenArgs& args, int multiprocessors, Plan& out) {
   bool nothing_owned = args.lengths.shape[0] == 0 && args.tail == Tail::untouched;
   if (views.k_out.rows == 0 || views.k.heads == 0 || nothing_owned) return false;
   bool rows_adjacent = views.k_out.row_step < views.k_out.head_step && views.k.heads > 1;
-  LaunchShape shape =
-      launch_shape(out.spec, views.k.heads, views.k_out.rows, args.lengths.shape[0], rows_adjacent, multiprocessors);
+  LaunchShape shape = launch_shape(out.spec, views.k.heads, views.k_out.rows, args.lengths.shape[0], rows_adjacent,
+                                   multiprocessors, args.tuning);
   fill_params(args, views, shape, out.params);
-  out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
+  out.grid = grid_of(shape, args.tuning);
   return true;
 }
 

@@ -45,36 +45,49 @@ void check(const Spec& s) {
        "threads × unroll × the elements of an access to be at least one head dim");
 }
 
-void choose_block(Spec& s) {
+void choose_block(Spec& s, const Tuning& tuning) {
   s.threads = Spec{}.threads;
   // Heads whose size is a power of two fill a block without a rest: nothing to weigh, and no division before a launch.
   bool one_size = s.joint || s.dim_k == s.dim_v, power = (s.dim_k & (s.dim_k - 1)) == 0;
   bool exact = one_size && power && s.dim_k <= s.threads * vector_elements(s, s.dim_k);
-  s.unroll = exact ? least_unroll(s) : unroll_for(s);
+  if (tuning.threads > 0) s.threads = tuning.threads;
+  s.unroll = tuning.unroll > 0 ? tuning.unroll : exact ? least_unroll(s) : unroll_for(s);
   // A block holds at least one head: narrow accesses to a wide head need more of them.
   auto holds = [&](int dim) { return s.threads * s.unroll * vector_elements(s, dim) >= dim; };
   while (!holds(s.dim_k) || !holds(s.dim_v)) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
 }
 
 LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, std::int64_t batch,
-                         bool rows_adjacent, int multiprocessors) {
+                         bool rows_adjacent, int multiprocessors, const Tuning& tuning) {
   // In 32 bits, where a division costs half: heads and rows have been checked to fit.
   auto all_heads = static_cast<unsigned>(heads), all_rows = static_cast<unsigned>(out_rows);
   auto threads = static_cast<unsigned>(s.threads), block_items = static_cast<unsigned>(items(s));
   // A block's stores should lie together: all heads of a few rows for shd, many rows of one head for hsd. Measured on
   // an H200 the other choice costs 2 to 4 % (docs/measured.md); how the cache lies makes no such difference.
   unsigned most_heads = rows_adjacent ? 1 : std::min(all_heads, block_items);
+  if (tuning.group > 0) most_heads = std::min({all_heads, block_items, static_cast<unsigned>(tuning.group)});
   unsigned head_blocks = ceil_div(all_heads, most_heads);
   unsigned group = ceil_div(all_heads, head_blocks);  // the same number of heads for each, nearly
   // One tile of data a block keeps the way to the first load short. Each block reads all lengths, though, 32 at a time:
   // with many sequences it pays to look up the rows of several tiles at once.
   unsigned tile_rows = std::max(1u, block_items / group),
            tiles = std::max(1u, static_cast<unsigned>((batch + 31) / 256));
+  if (tuning.tiles > 0) tiles = static_cast<unsigned>(tuning.tiles);
   unsigned most = std::min(threads, tile_rows * std::min(tiles, threads));  // a thread a row
   // Fewer rows where that would leave multiprocessors idle.
   unsigned blocks_wanted = std::max(1u, static_cast<unsigned>(multiprocessors) / head_blocks);
   unsigned rows = std::clamp(ceil_div(all_rows, blocks_wanted), 1u, most);
   return {static_cast<std::int32_t>(group), static_cast<std::int32_t>(rows), ceil_div(all_rows, rows), head_blocks};
+}
+
+Grid grid_of(const LaunchShape& shape, const Tuning& tuning) {
+  auto row_blocks = static_cast<unsigned>(shape.row_blocks), head_blocks = static_cast<unsigned>(shape.head_blocks);
+  if (head_blocks == 1) return {row_blocks, 1, 1};
+  // Blocks start in the order x, y, z. All heads of a stretch of rows come before the next stretch, so that a page is
+  // visited while its address is still translated; the heads' outputs stay long runs all the same.
+  unsigned stretch = tuning.stretch > 0 ? static_cast<unsigned>(tuning.stretch) : 64;
+  stretch = std::min(row_blocks, std::max(stretch, ceil_div(row_blocks, 65535u)));
+  return {stretch, head_blocks, ceil_div(row_blocks, stretch)};
 }
 
 std::string_view summary() {

@@ -65,6 +65,14 @@ struct Spec {
 /// Rules that span fields; throws Error(argument). In host.cpp.
 void check(const Spec& s);
 
+/// For tools that look for better numbers; 0 leaves a choice to pagejit. None of them changes a result.
+struct Tuning {
+  int threads = 0, unroll = 0;  // of the Spec
+  int group = 0;                // heads a block
+  int tiles = 0;                // a block looks up the rows of so many loads' worth
+  int stretch = 0;              // row blocks that go through all heads before the next ones start
+};
+
 /// Everything that may change between two launches. Strides are in elements; the last one of each tensor is 1.
 struct Params {
   DevicePtr k_cache;  // [pages, page, heads, dim_k] at strides k_page, k_row, k_head
@@ -152,7 +160,7 @@ constexpr int unroll_for(Spec s) {
   return s.unroll;
 }
 
-/// Rows are numbered in 31 bits; a block may look one block past the last.
-constexpr std::int64_t max_rows = (std::int64_t{1} << 31) - 4096;
+/// Rows are numbered in 31 bits; the last blocks of a grid may look so far past the last row.
+constexpr std::int64_t max_rows = (std::int64_t{1} << 31) - (std::int64_t{1} << 24);
 
 }  // namespace pagejit::flatten

@@ -99,7 +99,13 @@ TEST_CASE("flatten host: a launch covers each row and head exactly once, and no 
     REQUIRE(shape.row_blocks == (rows + shape.rows - 1) / shape.rows);
     REQUIRE(shape.head_blocks * shape.group >= heads);
     REQUIRE((shape.head_blocks - 1) * shape.group < heads);
-    REQUIRE(shape.head_blocks <= 65535);
+    Grid grid = flatten::grid_of(shape);
+    REQUIRE(grid.y == shape.head_blocks);
+    REQUIRE(grid.y <= 65535);
+    REQUIRE(grid.z <= 65535);
+    REQUIRE(std::int64_t{grid.x} * grid.z >= shape.row_blocks);
+    REQUIRE(std::int64_t{grid.x} * (grid.z - 1) < shape.row_blocks);
+    REQUIRE(std::int64_t{grid.x} * grid.z * shape.rows <= INT32_MAX);  // the kernel numbers rows in 31 bits
   }
 }
 

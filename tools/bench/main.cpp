@@ -10,6 +10,7 @@ namespace {
 
 struct BenchOptions {
   std::string device = "auto", filter;
+  flatten::Tuning tuning;
   bool list = false, json = false;
   std::string child_compile, child_target, child_load, child_cache;  // how it calls itself; see start_up.h
 };
@@ -37,9 +38,10 @@ int bench(const BenchOptions& options) {
   report.emulated = context.emulated();
   progress("ceilings");
   report.ceilings = measure_ceilings(context, watch);
-  for (const Case& c : cases()) {
+  for (Case c : cases()) {
     if (!wanted(c, options.filter)) continue;
     progress(c.name);
+    c.shape.tuning = options.tuning;
     report.cases.push_back(run_case(context, watch, c));
   }
   if (report.cases.empty())
@@ -71,6 +73,11 @@ int main(int argc, char** argv) {
   app.add_flag("--list", options.list, "names of the cases");
   app.add_option("--filter", options.filter, "only cases whose name has this in it");
   app.add_option("--device", options.device, "auto, cuda, cuda:N or emulator")->capture_default_str();
+  app.add_option("--threads", options.tuning.threads, "threads a block, instead of pagejit's choice");
+  app.add_option("--unroll", options.tuning.unroll, "accesses in flight a thread, instead of pagejit's choice");
+  app.add_option("--group", options.tuning.group, "heads a block, instead of pagejit's choice");
+  app.add_option("--tiles", options.tuning.tiles, "loads' worth of rows a block looks up, instead of pagejit's choice");
+  app.add_option("--stretch", options.tuning.stretch, "row blocks that go through all heads together, likewise");
   app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");
   app.add_option("--child-compile", options.child_compile)->group("");  // hidden: it calls itself
   app.add_option("--child-target", options.child_target)->group("");
