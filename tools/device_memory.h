@@ -3,6 +3,7 @@
 #include <pagejit/context.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace pagejit {
@@ -31,5 +32,8 @@ class DeviceMemory {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+/// Fills with random bytes: memory that holds one value over and over can be faster than real data.
+void fill_with_noise(Context& context, std::byte* device, std::size_t bytes, std::uint64_t seed);
 
 }  // namespace pagejit

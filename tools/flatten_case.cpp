@@ -37,16 +37,17 @@ std::vector<std::int32_t> random_lengths(const FlattenShape& s, std::uint64_t se
   return lengths;
 }
 
-/// Random bytes for this layer's pages: memory full of one value can be faster than real data. The other layers keep
-/// what they have.
+/// Noise in this layer's pages; the other layers' hold one value.
 void fill_pages(Context& context, const FlattenShape& s, std::byte* pool, std::int64_t pages, int dim,
                 std::uint64_t seed) {
-  std::size_t page_bytes = static_cast<std::size_t>(s.page * row_elements(s, dim) * ::pagejit::bytes(s.elem));
-  std::vector<std::uint64_t> noise(page_bytes / 8 * 2 + 512);
+  auto page_bytes = static_cast<std::size_t>(s.page * row_elements(s, dim) * ::pagejit::bytes(s.elem));
+  auto layers = static_cast<std::size_t>(s.page_stride_layers), count = static_cast<std::size_t>(pages);
+  if (layers == 1) return fill_with_noise(context, pool, count * page_bytes, seed);
+  context.fill(pool, 0x3C, count * layers * page_bytes);
   std::mt19937_64 random(seed);
+  std::vector<std::uint64_t> noise(page_bytes / 8 + 513);
   for (std::uint64_t& n : noise) n = random();
-  std::size_t layers = static_cast<std::size_t>(s.page_stride_layers);
-  for (std::size_t p = 0; p < static_cast<std::size_t>(pages); ++p)
+  for (std::size_t p = 0; p < count; ++p)
     context.copy_in(pool + (p * layers + layers / 2) * page_bytes, noise.data() + p % 512, page_bytes);
 }
 
@@ -88,7 +89,6 @@ void FlattenCase::add_copy(Context& context, const FlattenShape& s, const std::v
   };
   auto cache = [&](int dim, const char* label) {
     std::byte* at = memory(cache_bytes(dim), label);
-    if (s.page_stride_layers > 1) context.fill(at, 0x3C, static_cast<std::size_t>(cache_bytes(dim)));
     fill_pages(context, s, at, pages, dim, seed);
     return at;
   };

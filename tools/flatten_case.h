@@ -20,8 +20,8 @@ struct FlattenShape {
   Elem elem = Elem::bf16;
   FlattenArgs::Layout layout = FlattenArgs::Layout::nhd;
   FlattenArgs::Out out = FlattenArgs::Out::shd;
-  bool exact = false;          // each sequence is exactly `length` long
-  bool settled = false;        // FlattenArgs::settled
+  bool exact = false;    // each sequence is exactly `length` long
+  bool settled = false;  // FlattenArgs::settled
   flatten::Tuning tuning = {};
   int page_stride_layers = 1;  // more: a per-layer view of a pool that so many layers share
 };

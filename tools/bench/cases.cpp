@@ -31,7 +31,7 @@ struct CopyBuffers {
     for (int i = 0; i < copies; ++i) {
       from.emplace_back(context, half, "copy source");
       to.emplace_back(context, half, "copy target");
-      context.fill(from.back().get(), 1, half);
+      fill_with_noise(context, from.back().get(), half, static_cast<std::uint64_t>(i));
     }
   }
   std::size_t half;
