@@ -205,7 +205,7 @@ bool plan(const FlattenArgs& args, int multiprocessors, Plan& out) {
   LaunchShape shape = launch_shape(out.spec, views.k.heads, views.k_out.rows, args.lengths.shape[0], rows_adjacent,
                                    multiprocessors, args.tuning);
   fill_params(args, views, shape, out.params);
-  out.grid = grid_of(shape, args.tuning);
+  out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
   return true;
 }
 

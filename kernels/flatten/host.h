@@ -28,17 +28,15 @@ void choose_block(Spec& s, const Tuning& tuning = {});
 
 /// How the output rows and heads are dealt out to blocks.
 struct LaunchShape {
-  std::int32_t group;  // heads a block
-  std::int32_t rows;   // output rows a block
-  std::int64_t row_blocks;
-  std::int64_t head_blocks;
+  std::int32_t group;        // heads a block
+  std::int32_t rows;         // output rows a block
+  std::int64_t row_blocks;   // the grid's x
+  std::int64_t head_blocks;  // the grid's y
 };
 /// `rows_adjacent`: neighbouring rows of one head lie closer together in the output than neighbouring heads of one row
 /// (hsd).
 LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, std::int64_t batch,
                          bool rows_adjacent, int multiprocessors, const Tuning& tuning = {});
-/// x: row blocks of one stretch, y: head blocks, z: stretches. Covers every pair of row block and head block once.
-Grid grid_of(const LaunchShape& shape, const Tuning& tuning = {});
 
 /// One line for `--list`; what a field means, for each name in Spec::fields().
 std::string_view summary();

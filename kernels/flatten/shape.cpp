@@ -46,7 +46,7 @@ void check(const Spec& s) {
 }
 
 void choose_block(Spec& s, const Tuning& tuning) {
-  s.threads = Spec{}.threads;
+  s.threads = least_threads(s);
   // Heads whose size is a power of two fill a block without a rest: nothing to weigh, and no division before a launch.
   bool one_size = s.joint || s.dim_k == s.dim_v, power = (s.dim_k & (s.dim_k - 1)) == 0;
   bool exact = one_size && power && s.dim_k <= s.threads * vector_elements(s, s.dim_k);
@@ -78,16 +78,6 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_row
   unsigned blocks_wanted = std::max(1u, static_cast<unsigned>(multiprocessors) / head_blocks);
   unsigned rows = std::clamp(ceil_div(all_rows, blocks_wanted), 1u, most);
   return {static_cast<std::int32_t>(group), static_cast<std::int32_t>(rows), ceil_div(all_rows, rows), head_blocks};
-}
-
-Grid grid_of(const LaunchShape& shape, const Tuning& tuning) {
-  auto row_blocks = static_cast<unsigned>(shape.row_blocks), head_blocks = static_cast<unsigned>(shape.head_blocks);
-  if (head_blocks == 1) return {row_blocks, 1, 1};
-  // Blocks start in the order x, y, z. All heads of a stretch of rows come before the next stretch, so that a page is
-  // visited while its address is still translated; the heads' outputs stay long runs all the same.
-  unsigned stretch = tuning.stretch > 0 ? static_cast<unsigned>(tuning.stretch) : 64;
-  stretch = std::min(row_blocks, std::max(stretch, ceil_div(row_blocks, 65535u)));
-  return {stretch, head_blocks, ceil_div(row_blocks, stretch)};
 }
 
 std::string_view summary() {

@@ -70,7 +70,6 @@ struct Tuning {
   int threads = 0, unroll = 0;  // of the Spec
   int group = 0;                // heads a block
   int tiles = 0;                // a block looks up the rows of so many loads' worth
-  int stretch = 0;              // row blocks that go through all heads before the next ones start
 };
 
 /// Everything that may change between two launches. Strides are in elements; the last one of each tensor is 1.
@@ -141,9 +140,12 @@ constexpr int items(const Spec& s) {
   return s.joint ? of(s.dim_k) : std::min(of(s.dim_k), of(s.dim_v));
 }
 
-/// One tensor alone wants two accesses in flight (docs/measured.md).
+/// One tensor alone wants more accesses in flight, from smaller blocks (docs/measured.md).
+constexpr int least_threads(const Spec& s) {
+  return s.joint ? 128 : 256;
+}
 constexpr int least_unroll(const Spec& s) {
-  return s.joint ? 2 : 1;
+  return s.joint ? 4 : 1;
 }
 
 /// Accesses in flight, a thread, of each tensor: as few as keep seven of eight threads busy. Blocks are many, and what
@@ -160,7 +162,7 @@ constexpr int unroll_for(Spec s) {
   return s.unroll;
 }
 
-/// Rows are numbered in 31 bits; the last blocks of a grid may look so far past the last row.
-constexpr std::int64_t max_rows = (std::int64_t{1} << 31) - (std::int64_t{1} << 24);
+/// Rows are numbered in 31 bits; a block may look one block past the last.
+constexpr std::int64_t max_rows = (std::int64_t{1} << 31) - 4096;
 
 }  // namespace pagejit::flatten

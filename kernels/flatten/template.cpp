@@ -3,7 +3,7 @@
 //   out[start_b + t, h, :] = cast(cache[table[b, t div P], t mod P, h, :])   for t < length_b, P = page
 //   out[r, h, :]           = 0                                               for end <= r < out_rows
 //
-// Program (i, j, s) copies `rows` output rows, the i-th block of stretch s, of the j-th `group` of heads, K and V.
+// Program (i, j) copies the i-th `rows` output rows of the j-th `group` of heads, K and V.
 // First one thread a row finds whose row it is and where it lies in the caches; then all threads move the block's
 // share, every load before the first store. Rows of nobody load nothing, which gives zeros. Layouts are strides: the
 // same code serves NHD and HND, shd and hsd.
@@ -108,7 +108,7 @@ void emit(Kernel& k, const Spec& s) {
                      stride_out(&Params::v_out_head)});
 
   Places places{k.shared("page_of_row", Elem::i64, s.threads), k.shared("token_of_row", Elem::i32, s.threads)};
-  Value stretch = k.program(2) * k.programs(0), first_row = (stretch + k.program(0)) * shared.rows;
+  Value first_row = k.program(0) * shared.rows;
   k.when(shared.settled == 0, [&] { k.dependency_wait(); });
   k.when(k.thread() < (shared.rows + 31) / 32 * 32,
          [&] { find_places(k, s, shared, places, first_row); });  // whole warps

@@ -77,7 +77,6 @@ int main(int argc, char** argv) {
   app.add_option("--unroll", options.tuning.unroll, "accesses in flight a thread, instead of pagejit's choice");
   app.add_option("--group", options.tuning.group, "heads a block, instead of pagejit's choice");
   app.add_option("--tiles", options.tuning.tiles, "loads' worth of rows a block looks up, instead of pagejit's choice");
-  app.add_option("--stretch", options.tuning.stretch, "row blocks that go through all heads together, likewise");
   app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");
   app.add_option("--child-compile", options.child_compile)->group("");  // hidden: it calls itself
   app.add_option("--child-target", options.child_target)->group("");
