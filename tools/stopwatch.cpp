@@ -60,6 +60,18 @@ Timing Stopwatch::time(int samples, int units, const std::function<void()>& work
   return summarise(std::move(each));
 }
 
+void Stopwatch::warm_up(const std::array<std::function<void()>, 2>& work) {
+  if (!gpu_) return;
+  constexpr double enough = 200'000;  // microseconds
+  for (double spent = 0; spent < enough;) {
+    spent += wall_microseconds([&] {
+      for (int i = 0; i < 10; ++i)
+        for (const auto& one : work) one();
+      context_.synchronise(stream());
+    });
+  }
+}
+
 Stopwatch::Pair Stopwatch::time_in_turn(int samples, int units, bool replay, const std::function<void()>& first,
                                         const std::function<void()>& second) {
   std::array<std::function<void()>, 2> work{first, second};
@@ -73,6 +85,7 @@ Stopwatch::Pair Stopwatch::time_in_turn(int samples, int units, bool replay, con
     work[i]();
   }
   context_.synchronise(stream());
+  warm_up(work);
   std::array<std::vector<double>, 2> each;
   for (int s = 0; s < samples; ++s)
     for (std::size_t i = 0; i < 2; ++i) {

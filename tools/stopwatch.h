@@ -2,6 +2,7 @@
 #pragma once
 #include <pagejit/context.h>
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -41,6 +42,8 @@ class Stopwatch {
  private:
   struct Gpu;
   double sample(const std::function<void()>& work);
+  /// Both kinds of work until clocks have settled.
+  void warm_up(const std::array<std::function<void()>, 2>& work);
   Context& context_;
   std::unique_ptr<Gpu> gpu_;
 };
