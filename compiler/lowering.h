@@ -47,6 +47,9 @@ struct Access {
   int site = 0;  // index into the kernel's sites
 };
 
+/// The type of a result or operand, by its letter in machine_ops.def.
+llvm::Type* operand_type(llvm::IRBuilder<>& b, char kind);
+
 class Lowering {
  public:
   virtual ~Lowering() = default;

@@ -10,17 +10,7 @@ namespace pagejit {
 namespace {
 
 llvm::Type* type_of_kind(llvm::IRBuilder<>& b, char kind) {
-  switch (kind) {
-    case 'l':
-    case 'p':
-      return b.getInt64Ty();
-    case 'f':
-      return b.getFloatTy();
-    case 'v':
-      return b.getVoidTy();
-    default:
-      return b.getInt32Ty();  // an i1 travels as an i32
-  }
+  return operand_type(b, kind == 'b' ? 'i' : kind);  // an i1 travels as an i32
 }
 
 class EmulatorLowering final : public Lowering {

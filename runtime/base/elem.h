@@ -17,7 +17,9 @@ constexpr int bytes(Elem e) {
   return detail::elem_bytes[static_cast<int>(e)];
 }
 
-constexpr bool is_float(Elem e) { return e <= Elem::e5m2; }
+constexpr bool is_float(Elem e) {
+  return e <= Elem::e5m2;
+}
 
 /// The names used in spec lines, messages and JSON; found by argument-dependent look-up (see fields.h).
 constexpr auto enum_names(Elem) {
