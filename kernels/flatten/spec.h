@@ -145,7 +145,7 @@ constexpr int least_threads(const Spec& s) {
   return s.joint ? 128 : 256;
 }
 constexpr int least_unroll(const Spec& s) {
-  return s.joint ? 4 : 1;
+  return s.joint ? 2 : 1;
 }
 
 /// Accesses in flight, a thread, of each tensor: as few as keep seven of eight threads busy. Blocks are many, and what

@@ -51,6 +51,7 @@ const std::vector<Case>& cases() {
       {"b32-l8192-p64-hnd-hsd", {.layout = Layout::hnd, .out = Out::hsd}, false, 0, 0},
       {"b64-l2048-h32-p64-hsd", {.batch = 64, .length = 2048, .heads = 32, .out = Out::hsd}, false, 0, 0},
       {"b64-l8192-mla576-p64-shd", {.batch = 64, .heads = 1, .dim_k = 576, .dim_v = 512, .joint = true}, false, 0, 0},
+      {"b64-l8192-joint128-p64-shd", {.batch = 64, .joint = true}, false, 0, 0},
       {"b16-l8192-f32-p64-shd", {.batch = 16, .elem = Elem::f32}, false, 0, 0},
       {"b32-l8192-d80-p64-shd", {.dim_k = 80, .dim_v = 80}, false, 0, 0},
       {"b8-l1024-p64-shd", {.batch = 8, .length = 1024, .exact = true}, true, 0, 18},
