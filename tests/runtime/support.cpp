@@ -8,16 +8,6 @@
 namespace pagejit::testing {
 namespace fs = std::filesystem;
 
-TempFolder::TempFolder() {
-  std::string name = (fs::temp_directory_path() / "pagejit-test-XXXXXX").string();
-  path_ = mkdtemp(name.data());
-}
-
-TempFolder::~TempFolder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 Artifact CountingCompiler::compile(const Request& request) {
   ++compiles;
   Artifact a;

@@ -11,20 +11,11 @@
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/engine.h"
+#include "tools/temporary_folder.h"
 
 namespace pagejit::testing {
 
-/// A new empty folder of mode 0700, removed with all in it.
-class TempFolder {
- public:
-  TempFolder();
-  ~TempFolder();
-  TempFolder(const TempFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using TempFolder = TemporaryFolder;
 
 /// Gives PTX that holds nothing but the entry's name, and counts.
 class CountingCompiler : public Compiler {

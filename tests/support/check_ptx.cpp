@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <vector>
 
 #include "runtime/base/settings.h"
+#include "tools/temporary_folder.h"
 
 extern char** environ;
 
@@ -118,15 +118,13 @@ int count(std::string_view text, std::string_view what) {
 std::optional<Assembled> assemble(std::string_view ptx, std::string_view target) {
   static const std::string program = find_ptxas();
   if (program.empty()) return std::nullopt;
-  char folder[] = "/tmp/pagejit-ptxas-XXXXXX";
-  REQUIRE(::mkdtemp(folder) != nullptr);
-  std::string base = folder;
+  TemporaryFolder folder;
+  const std::string& base = folder.path();
   std::ofstream(base + "/kernel.ptx") << ptx;
   int status = run({program, "-v", "-arch=" + std::string(target), base + "/kernel.ptx", "-o", base + "/kernel.cubin"},
                    base + "/log");
   std::stringstream log;
   log << std::ifstream(base + "/log").rdbuf();
-  std::filesystem::remove_all(base);
   Assembled a;
   a.accepted = status == 0;
   a.log = log.str();

@@ -6,7 +6,7 @@
 
 namespace pagejit::test {
 
-/// Each line of `checks` is CHECK: (found after the one before), CHECK-NEXT-free, CHECK-LABEL: (the same) or CHECK-NOT:
+/// Each line of `checks` is CHECK: (found after the one before), CHECK-LABEL: (the same) or CHECK-NOT:
 /// (not found between its neighbours). Reports through doctest; runs of blanks match any blanks.
 void check_ptx(std::string_view text, std::string_view checks);
 
