@@ -1,0 +1,56 @@
+// How caches are quantised: the words that all families share. Formats and formulas: docs/kernels/formats.md.
+#pragma once
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "runtime/base/elem.h"
+
+namespace pagejit {
+
+/// The way from a cache's codes to numbers. K and V have one each: turbo's K is turbo4, its V turbo2.
+enum class Quant : unsigned char {
+  none,       // the elements themselves
+  fp8,        // e4m3 or e5m2 and an f32 scale, of the tensor or of each head
+  fp8_group,  // e4m3 and an f32 scale for each 128 neighbours of a row, the last group may be short
+  int8,       // a byte, and a pair (scale, zero) for each row and head
+  int4,       // the same with half a byte: element j in the low half of byte j, element j + dim / 2 in the high half
+  turbo4,     // of the row rotated by a Hadamard matrix: 3-bit codebook and a sign of the rest, packed as int4; (a, r)
+  turbo2,     // of the row rotated: 2-bit codebook, four quarters of the row in one byte; (g)
+};
+constexpr auto enum_names(Quant) {
+  return std::array<std::pair<Quant, std::string_view>, 7>{{{Quant::none, "none"},
+                                                            {Quant::fp8, "fp8"},
+                                                            {Quant::fp8_group, "fp8_group"},
+                                                            {Quant::int8, "int8"},
+                                                            {Quant::int4, "int4"},
+                                                            {Quant::turbo4, "turbo4"},
+                                                            {Quant::turbo2, "turbo2"}}};
+}
+
+/// Neighbours that share a scale in Quant::fp8_group.
+constexpr int group_size = 128;
+
+/// Elements of a row that one stored element holds.
+constexpr int per_code(Quant q) {
+  return q == Quant::turbo2 ? 4 : q == Quant::int4 || q == Quant::turbo4 ? 2 : 1;
+}
+
+/// Stored elements of a row of `dim`.
+constexpr int codes(Quant q, int dim) {
+  return dim / per_code(q);
+}
+
+/// Numbers that stand beside each row and head: scale and zero, or scales of groups. 0 for none and fp8.
+constexpr int metadata(Quant q, int dim) {
+  if (q == Quant::int8 || q == Quant::int4 || q == Quant::turbo4) return 2;
+  if (q == Quant::turbo2) return 1;
+  return q == Quant::fp8_group ? (dim + group_size - 1) / group_size : 0;
+}
+
+/// Whether the metadata are in a type of the model's choice (else they are f32).
+constexpr bool model_metadata(Quant q) {
+  return q >= Quant::int8;
+}
+
+}  // namespace pagejit
