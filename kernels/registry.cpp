@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "kernels/flatten/host.h"
+#include "kernels/families.h"
 #include "pagejit_generator.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fields.h"

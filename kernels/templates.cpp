@@ -1,7 +1,7 @@
 #include "kernels/templates.h"
 
 #include "compiler/kernel.h"
-#include "kernels/flatten/host.h"
+#include "kernels/families.h"
 #include "kernels/flatten/template.h"
 #include "kernels/registry.h"
 #include "runtime/base/error.h"

@@ -2,47 +2,53 @@
 
 #include "kernels/api/backends.h"
 #include "kernels/common/loader.h"
-#include "kernels/flatten/host.h"
+#include "kernels/families.h"
 #include "kernels/registry.h"
 
 namespace pagejit {
 
 struct Context::Parts {
-  explicit Parts(std::unique_ptr<Backend> b)
-      : backend(std::move(b)), multiprocessors(backend->multiprocessors()), flattens("flatten", *backend) {}
+  explicit Parts(std::unique_ptr<Backend> b) : backend(std::move(b)), multiprocessors(backend->multiprocessors()) {}
 
   std::unique_ptr<Backend> backend;
   int multiprocessors;
-  Loader<flatten::Spec, flatten::Params> flattens;
+#define PJ_FAMILY(id) Loader<id::Spec, id::Params> id##_kernels{#id, *backend};
+#include "kernels/families.def"
+#undef PJ_FAMILY
 };
 
 Context::Context(const Options& options) : Context(make_backend(options)) {}
 Context::Context(std::unique_ptr<Backend> backend) : parts_(std::make_unique<Parts>(std::move(backend))) {}
 Context::~Context() = default;
 
-void Context::flatten(const FlattenArgs& args, Stream stream) {
-  flatten::Plan plan;
-  if (!flatten::plan(args, parts_->multiprocessors, plan)) return;
-  const LoadedKernel& kernel = parts_->flattens.get(plan.spec, stream);
-  parts_->backend->launch(kernel, plan.grid, &plan.params, stream);
-}
-
-void Context::prepare(const FlattenArgs& args) {
-  flatten::Plan plan;
-  flatten::plan(args, parts_->multiprocessors, plan);
-  parts_->flattens.load(plan.spec);
-}
+#define PJ_CALL(name, Args, family)                                               \
+  void Context::name(const Args& args, Stream stream) {                           \
+    family::Plan plan;                                                            \
+    if (!family::plan(args, parts_->multiprocessors, plan)) return;               \
+    const LoadedKernel& kernel = parts_->family##_kernels.get(plan.spec, stream); \
+    parts_->backend->launch(kernel, plan.grid, &plan.params, stream);             \
+  }                                                                               \
+  void Context::prepare(const Args& args) {                                       \
+    family::Plan plan;                                                            \
+    family::plan(args, parts_->multiprocessors, plan);                            \
+    parts_->family##_kernels.load(plan.spec);                                     \
+  }                                                                               \
+  std::string Context::spec_line(const Args& args) const {                        \
+    family::Plan plan;                                                            \
+    family::plan(args, parts_->multiprocessors, plan);                            \
+    return pagejit::spec_line(#family, plan.spec);                                \
+  }
+#include "kernels/api/calls.def"
+#undef PJ_CALL
 
 void Context::prepare(std::string_view spec_line) {
   Request request = request_for(spec_line, target());
+  std::string_view name = family_of(request.spec_line).name;
   // Through the family's own loader, so that the next launch finds it without asking the backend.
-  parts_->flattens.load(parse_spec<flatten::Spec>(request.spec_line));
-}
-
-std::string Context::spec_line(const FlattenArgs& args) const {
-  flatten::Plan plan;
-  flatten::plan(args, parts_->multiprocessors, plan);
-  return pagejit::spec_line("flatten", plan.spec);
+#define PJ_FAMILY(id) \
+  if (name == #id) parts_->id##_kernels.load(parse_spec<id::Spec>(request.spec_line));
+#include "kernels/families.def"
+#undef PJ_FAMILY
 }
 
 const std::string& Context::target() const {

@@ -47,9 +47,7 @@ typedef enum pj_elem {
   PJ_I64 = 8
 } pj_elem;
 
-enum { PJ_LAYOUT_NHD = 0, PJ_LAYOUT_HND = 1 };    /* [pages, page, heads, dim], [pages, heads, page, dim] */
-enum { PJ_OUT_SHD = 0, PJ_OUT_HSD = 1 };          /* [out_rows, heads, dim], [heads, out_rows, dim] */
-enum { PJ_TAIL_ZERO = 0, PJ_TAIL_UNTOUCHED = 1 }; /* output rows after the last sequence */
+enum { PJ_LAYOUT_NHD = 0, PJ_LAYOUT_HND = 1 }; /* [pages, page, heads, dim], [pages, heads, page, dim] */
 
 typedef struct pj_context pj_context;
 
@@ -68,24 +66,6 @@ typedef struct pj_tensor {
   int64_t shape[5];
   int64_t stride[5];
 } pj_tensor;
-
-typedef struct pj_flatten_args {
-  uint64_t size;
-  pj_tensor k_cache;           /* 4-D; f16, bf16, f32 */
-  pj_tensor v_cache;           /* as k_cache, save for its head dim and strides */
-  pj_tensor k_out;             /* 3-D; f16, bf16, f32 */
-  pj_tensor v_out;             /* left out, or k_out's memory: V is a prefix of K and is not copied */
-  pj_tensor block_table;       /* [batch, columns]; i32, i64 */
-  pj_tensor lengths;           /* [batch]; i32, i64 */
-  pj_tensor start_loc;         /* [batch]; i32, i64; left out: the running sum of lengths */
-  int32_t layout;              /* PJ_LAYOUT_ */
-  int32_t out;                 /* PJ_OUT_ */
-  int32_t tail;                /* PJ_TAIL_ */
-  int32_t zero_gaps;           /* not 0: rows between sequences are zeroed too */
-  const int64_t* host_lengths; /* null, or [batch] lengths that the host knows: checked one by one */
-  int32_t settled;             /* not 0: table, lengths and starts are not the work of the kernel just before */
-  int32_t reserved;            /* 0 */
-} pj_flatten_args;
 
 typedef struct pj_statistics {
   uint64_t size;
@@ -108,11 +88,11 @@ void pj_context_destroy(pj_context* context);                                 /*
 const char* pj_target(pj_context* context);      /* "sm_90a", "emulator"; valid as long as the context */
 const char* pj_device_name(pj_context* context); /* "NVIDIA H200" */
 
-/* Enqueues on `stream` (a CUstream; null is the default one). */
-pj_status pj_flatten(pj_context* context, const pj_flatten_args* args, void* stream);
-/* Loads the kernel that pj_flatten would launch, compiling it if need be; launches nothing. */
-pj_status pj_prepare_flatten(pj_context* context, const pj_flatten_args* args);
-/* The same by a spec line, as pagejit-precompile prints them. */
+/* The calls are in c/<family>.h, included below. For each call:
+ *   pj_NAME(context, args, stream)   enqueues on `stream` (a CUstream; null is the default one)
+ *   pj_prepare_NAME(context, args)   loads the kernel that pj_NAME would launch, compiling it if need be */
+
+/* Loads the kernel of a spec line, as pagejit-precompile prints them. */
 pj_status pj_prepare(pj_context* context, const char* spec_line);
 /* Fills the first statistics->size bytes. */
 pj_status pj_get_statistics(pj_context* context, pj_statistics* statistics);
@@ -128,4 +108,7 @@ pj_status pj_synchronise(pj_context* context, void* stream);
 #ifdef __cplusplus
 }
 #endif
+
+#include "c/flatten.h"
+
 #endif

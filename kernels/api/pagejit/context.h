@@ -25,19 +25,25 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  /// Enqueues one launch on `stream` (a CUstream; null is the default one), or none if there is nothing to do. An Error
-  /// leaves every buffer untouched. The first call of each Spec loads its kernel, from the cache or by compiling it;
-  /// later calls take no lock and no memory. A stream that captures needs its kernels prepared before.
-  void flatten(const FlattenArgs& args, Stream stream = nullptr);
+  // For each row of kernels/api/calls.def, such as PJ_CALL(flatten, FlattenArgs, flatten):
+  //
+  // name       Enqueues one launch on `stream` (a CUstream; null is the default one), or none if there is nothing to
+  // do.
+  //            An Error leaves every buffer untouched. The first call of each Spec loads its kernel, from the cache or
+  //            by compiling it; later calls take no lock and no memory. A stream that captures needs its kernels
+  //            prepared before.
+  // prepare    Loads the kernel that name(args) would launch, and launches nothing. The pointers count: their alignment
+  //            decides.
+  // spec_line  The spec line of the kernel that name(args) would launch.
+#define PJ_CALL(name, Args, family)                     \
+  void name(const Args& args, Stream stream = nullptr); \
+  void prepare(const Args& args);                       \
+  std::string spec_line(const Args& args) const;
+#include "kernels/api/calls.def"
+#undef PJ_CALL
 
-  /// Loads the kernel that flatten(args) would launch, and launches nothing. The pointers count: their alignment
-  /// decides.
-  void prepare(const FlattenArgs& args);
   /// Loads the kernel of a spec line, as pagejit-precompile prints them.
   void prepare(std::string_view spec_line);
-
-  /// The spec line of the kernel that flatten(args) would launch.
-  std::string spec_line(const FlattenArgs& args) const;
 
   const std::string& target() const;  // "sm_90a", "emulator"
   std::string device_name() const;    // "NVIDIA H200", "emulator"

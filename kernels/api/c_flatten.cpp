@@ -1,0 +1,36 @@
+#include "kernels/api/c_support.h"
+
+namespace pagejit::c {
+namespace {
+
+FlattenArgs args_of(const pj_flatten_args* given) {
+  pj_flatten_args a = known_part(given, "args");
+  FlattenArgs r;
+  r.k_cache = tensor_of(a.k_cache);
+  r.v_cache = tensor_of(a.v_cache);
+  r.k_out = tensor_of(a.k_out);
+  r.v_out = tensor_of(a.v_out);
+  r.block_table = tensor_of(a.block_table);
+  r.lengths = tensor_of(a.lengths);
+  r.start_loc = tensor_of(a.start_loc);
+  r.layout = choice<FlattenArgs::Layout>(a.layout, "layout");
+  r.out = choice<FlattenArgs::Out>(a.out, "out");
+  r.tail = choice<flatten::Tail>(a.tail, "tail");
+  r.zero_gaps = a.zero_gaps != 0;
+  r.settled = a.settled != 0;
+  bool has_lengths = a.host_lengths != nullptr && a.lengths.rank == 1 && a.lengths.shape[0] > 0;
+  if (has_lengths) r.host_lengths = {a.host_lengths, static_cast<std::size_t>(a.lengths.shape[0])};
+  return r;
+}
+
+}  // namespace
+}  // namespace pagejit::c
+
+using namespace pagejit::c;
+
+pj_status pj_flatten(pj_context* context, const pj_flatten_args* args, void* stream) {
+  return with(context, [&](pagejit::Context& c) { c.flatten(args_of(args), stream); });
+}
+pj_status pj_prepare_flatten(pj_context* context, const pj_flatten_args* args) {
+  return with(context, [&](pagejit::Context& c) { c.prepare(args_of(args)); });
+}

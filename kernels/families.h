@@ -1,0 +1,3 @@
+// The host side of every family in families.def.
+#pragma once
+#include "kernels/flatten/host.h"
