@@ -34,6 +34,14 @@ class Reader {
   }
   int positive_or(const char* key, int otherwise) const { return has(key) ? positive(key) : otherwise; }
 
+  double fraction_or(const char* key, double otherwise) const {
+    if (!has(key)) return otherwise;
+    const Json& value = object_[key];
+    if (!value.is_number() || !(value.get<double>() > 0 && value.get<double>() <= 1))
+      bad(key, value.dump(), "a number above 0, at most 1");
+    return value.get<double>();
+  }
+
   /// The type of the weights, which is that of an unquantised cache. Newer files say dtype, older ones torch_dtype.
   Elem elem() const {
     const char* key = has("dtype") ? "dtype" : "torch_dtype";
@@ -59,13 +67,20 @@ class Reader {
   std::string file_;
 };
 
+/// Some models rotate only the first part of a head.
+int rope_dims(const Reader& r, int head_dim) {
+  double part = r.fraction_or("partial_rotary_factor", 1);
+  return std::max(2, static_cast<int>(head_dim * part) / 2 * 2);
+}
+
 void read_attention(const Reader& r, ModelConfig& m) {
   m.heads = r.positive("num_attention_heads");
   m.mla = r.has("kv_lora_rank");  // asked first: MLA files may carry a head_dim that is not the cache's
   if (m.mla) {
     m.kv_heads = 1;
     m.dim_v = r.positive("kv_lora_rank");
-    m.dim_k = m.dim_v + r.positive("qk_rope_head_dim");
+    m.rope_dim = r.positive("qk_rope_head_dim");
+    m.dim_k = m.dim_v + m.rope_dim;
     return;
   }
   m.kv_heads = r.positive_or("num_key_value_heads", m.heads);
@@ -81,6 +96,7 @@ void read_attention(const Reader& r, ModelConfig& m) {
     m.dim_k = hidden / m.heads;
   }
   m.dim_v = m.dim_k;
+  m.rope_dim = rope_dims(r, m.dim_k);
 }
 
 std::optional<std::string> read_file(const std::string& path) {
@@ -93,13 +109,17 @@ std::optional<std::string> read_file(const std::string& path) {
 
 }  // namespace
 
-ModelShape ModelConfig::shape(std::vector<int> pages) const {
+ModelShape ModelConfig::shape(std::vector<int> pages, std::vector<Quant> quants) const {
   ModelShape s;
   s.elem = elem;
   s.dim_k = dim_k;
   s.dim_v = dim_v;
   s.joint = mla;
+  s.query_heads = heads;
+  s.kv_heads = kv_heads;
+  s.rope_dim = rope_dim;
   s.pages = std::move(pages);
+  s.quants = std::move(quants);
   return s;
 }
 

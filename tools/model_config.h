@@ -16,10 +16,12 @@ struct ModelConfig {
   int kv_heads = 0;  // heads of the cache: 1 for MLA, whose heads share one latent row
   int dim_k = 0;     // MLA: kv_lora_rank + qk_rope_head_dim
   int dim_v = 0;     // MLA: kv_lora_rank
+  int rope_dim = 0;  // how many dims of a head are rotated
   bool mla = false;  // V is a prefix of K
   Elem elem = Elem::bf16;
 
-  ModelShape shape(std::vector<int> pages) const;
+  /// What serving it asks for with caches of these page sizes and quantisations.
+  ModelShape shape(std::vector<int> pages, std::vector<Quant> quants = {Quant::none}) const;
 };
 
 /// `model` is a name (one of model_names()) or the path of a config.json. Throws Error(argument) that names the file,

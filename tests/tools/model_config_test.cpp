@@ -41,10 +41,18 @@ TEST_CASE("models: an MLA cache is one row of latent and rope dims, whatever hea
   CHECK(m.kv_heads == 1);
   CHECK(m.dim_k == 576);
   CHECK(m.dim_v == 512);
+  CHECK(m.rope_dim == 64);
   ModelConfig odd = parse_model(R"({"num_hidden_layers": 47, "num_attention_heads": 20, "head_dim": 64,
                                     "kv_lora_rank": 512, "qk_rope_head_dim": 64})",
                                 "odd", "odd.json");
   CHECK(odd.dim_k == 576);
+}
+
+TEST_CASE("models: all dims of a head are rotated unless the file names a part") {
+  std::string start = R"({"num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 96)";
+  CHECK(parse_model(start + "}", "some", "some.json").rope_dim == 96);
+  CHECK(parse_model(start + R"(, "partial_rotary_factor": 0.5})", "some", "some.json").rope_dim == 48);
+  CHECK(has(refusal(start + R"(, "partial_rotary_factor": 2})"), "a number above 0, at most 1"));
 }
 
 TEST_CASE("models: every built-in file can be read") {

@@ -32,6 +32,9 @@ int main(int argc, char** argv) {
   app.add_option("--spec", wish.specs, "a spec line, such as 'flatten kv=bf16 page=64'; may be repeated");
   app.add_option("--model", wish.models, "a built-in model or a config.json: all that serving it can ask for");
   app.add_option("--page", wish.pages, "page sizes to serve the model with")->delimiter(',')->capture_default_str();
+  app.add_option("--quant", wish.quants, "how the model's cache is quantised: none, fp8, fp8_group, int8, int4, turbo4")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--target", wish.targets, "sm_90a, or several: sm_80,sm_90a (default: PAGEJIT_ARCH)");
   app.add_option("--cache", wish.cache, "cache folder to fill (default: the user's own)");
   app.add_option("--emit", wish.emit, "write files: ptx, ir or both");

@@ -31,10 +31,24 @@ void check_one_of(const std::string& option, const std::string& value, const std
        {{"expected", fmt::format("{}", fmt::join(known, ", "))}});
 }
 
+std::vector<Quant> quants_of(const Wish& wish) {
+  std::vector<std::string> names;
+  for (auto [quant, name] : enum_names(Quant{}))
+    if (quant != Quant::turbo2) names.emplace_back(name);  // V's half of turbo4
+  std::vector<Quant> quants;
+  for (const std::string& given : cli::split(wish.quants)) {
+    check_one_of("--quant", given, names);
+    for (auto [quant, name] : enum_names(Quant{}))
+      if (name == given) quants.push_back(quant);
+  }
+  return quants;
+}
+
 std::vector<std::string> lines_of(const Wish& wish) {
   std::vector<std::string> lines = wish.specs;
+  std::vector<Quant> quants = quants_of(wish);
   for (const std::string& name : cli::split(wish.models)) {
-    ModelShape shape = load_model(name).shape(wish.pages);
+    ModelShape shape = load_model(name).shape(wish.pages, quants);
     for (const Family& family : families())
       for (std::string& line : family.specs_for_model(shape)) lines.push_back(std::move(line));
   }

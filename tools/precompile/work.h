@@ -12,6 +12,7 @@ namespace pagejit::precompile {
 struct Wish {
   std::vector<std::string> specs, models, targets, emit;  // as given; comma lists still whole
   std::vector<int> pages = {16, 64};
+  std::vector<std::string> quants = {"none"};
   std::string cache, out;
 };
 
