@@ -28,7 +28,7 @@ const std::vector<Rule>& rules() {
       {R"(compiler/.*)",
        {"compiler/", "runtime/base/", "runtime/backend.h", "fmt/", "llvm/", "boost/context/", "xxhash.h"}},
       {R"(kernels/api/.*)", {"kernels/", "compiler/", "runtime/", "pagejit", "fmt/"}},
-      {R"(kernels/(.*/template[^/]*|common/ragged.*|templates)\.(h|cpp))",
+      {R"(kernels/(.*/template[^/]*|common/(ragged|destination|encode|decode).*|templates)\.(h|cpp))",
        {"kernels/", "compiler/", "runtime/base/", "fmt/"}},
       {R"(kernels/.*)", {"kernels/", "runtime/", "pagejit_generator.h", "fmt/"}},
   };

@@ -64,7 +64,11 @@ void hear(Kernel& k, const Span& span, std::vector<Tile>& now) {
 RowOwner find_owner(Kernel& k, const Ragged& ragged, const Value& first_row, const Value& rows) {
   Value zero = k.constant(Type::i32, 0), lane = k.thread() & 31;
   auto length_of = [&](const Value& sequence) {
-    return row_number(Value(k.load(ragged.lengths + sequence, sequence < ragged.batch, "length")), 0);
+    Value live = sequence < ragged.batch;
+    if (!ragged.indptr) return row_number(Value(k.load(ragged.lengths + sequence, live, "length")), 0);
+    Value start(k.load(ragged.starts + sequence, live, "start"));
+    Value next(k.load(ragged.starts + (sequence + 1), live, "next"));
+    return row_number(next - start, 0);
   };
   std::vector<Tile> known(carried_, zero);
   known[length_] = length_of(lane);

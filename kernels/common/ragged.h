@@ -7,10 +7,11 @@ namespace pagejit {
 /// Sequences packed along one axis: sequence b owns rows start_b … start_b + length_b − 1. Rows are numbered in 31
 /// bits: what lies past them is past every output too. A negative length counts as 0; a negative start owns nothing.
 struct Ragged {
-  Pointer lengths;  // [batch] i32 or i64
-  Pointer starts;   // [batch] i32 or i64, in any order, gaps allowed
-  bool computed;    // starts are the exclusive prefix sum of the lengths; `starts` is not read
-  Value batch;      // i32
+  Pointer lengths;      // [batch] i32 or i64
+  Pointer starts;       // [batch] i32 or i64, in any order, gaps allowed
+  bool computed;        // starts are the exclusive prefix sum of the lengths; `starts` is not read
+  Value batch;          // i32
+  bool indptr = false;  // starts are [batch + 1], a sequence ends where the next one starts; `lengths` is not read
 };
 
 /// What is known of one output row, in the thread whose number it has (row r of the block in thread r).
