@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 namespace pagejit {
 
@@ -35,5 +36,28 @@ class DeviceMemory {
 
 /// Fills with random bytes: memory that holds one value over and over can be faster than real data.
 void fill_with_noise(Context& context, std::byte* device, std::size_t bytes, std::uint64_t seed);
+
+/// Buffers that live as long as each other.
+class Buffers {
+ public:
+  /// Contents undefined.
+  std::byte* room(Context& context, std::size_t bytes, const char* label) {
+    return all_.emplace_back(context, bytes > 0 ? bytes : 1, label).get();
+  }
+  std::byte* noise(Context& context, std::size_t bytes, const char* label, std::uint64_t seed) {
+    std::byte* at = room(context, bytes, label);
+    fill_with_noise(context, at, bytes, seed);
+    return at;
+  }
+  template <class T>
+  std::byte* list(Context& context, const std::vector<T>& values, const char* label) {
+    std::byte* at = room(context, values.size() * sizeof(T), label);
+    context.copy_in(at, values.data(), values.size() * sizeof(T));
+    return at;
+  }
+
+ private:
+  std::vector<DeviceMemory> all_;
+};
 
 }  // namespace pagejit

@@ -1,30 +1,19 @@
-// What is measured: a row a case.
+// Runs a case: the kernel and the device's own copy in turn.
 #pragma once
-#include <pagejit/context.h>
-
 #include <optional>
-#include <string>
-#include <vector>
 
-#include "tools/flatten_case.h"
+#include "tools/bench/workload.h"
 #include "tools/stopwatch.h"
 
 namespace pagejit::bench {
 
-struct Case {
-  std::string name;
-  FlattenShape shape;
-  bool replay = false;       // small: timed as graph replays over buffers that do not fit into L2 together
-  double least_of_copy = 0;  // the bar, as a fraction of the device's own copy; 0: none
-  double most_us = 0;        // the bar, in microseconds; 0: none
-};
-
-const std::vector<Case>& cases();
+/// Those of all families.
+std::vector<Case> all_cases(const Tuning& tuning, bool emulated);
 
 struct CaseResult {
   Case what;
   std::string spec;
-  std::uint64_t bytes = 0;  // each cache row once, each output row once, lengths and page table once
+  std::uint64_t bytes = 0;  // each input once, each output once
   Timing kernel, copy;      // the copy moves as many bytes, timed in the same way
   int copies = 1;           // sets of buffers taken in turn
   std::string skipped;      // why it was not run

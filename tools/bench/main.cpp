@@ -10,7 +10,7 @@ namespace {
 
 struct BenchOptions {
   std::string device = "auto", filter;
-  flatten::Tuning tuning;
+  Tuning tuning;
   bool list = false, json = false;
   std::string child_compile, child_target, child_load, child_cache;  // how it calls itself; see start_up.h
 };
@@ -20,7 +20,7 @@ bool wanted(const Case& c, const std::string& filter) {
 }
 
 int list(const BenchOptions& options) {
-  for (const Case& c : cases())
+  for (const Case& c : all_cases(options.tuning, false))
     if (wanted(c, options.filter)) fmt::print("{}\n", c.name);
   return 0;
 }
@@ -38,10 +38,9 @@ int bench(const BenchOptions& options) {
   report.emulated = context.emulated();
   progress("ceilings");
   report.ceilings = measure_ceilings(context, watch);
-  for (Case c : cases()) {
+  for (const Case& c : all_cases(options.tuning, report.emulated)) {
     if (!wanted(c, options.filter)) continue;
     progress(c.name);
-    c.shape.tuning = options.tuning;
     report.cases.push_back(run_case(context, watch, c));
   }
   if (report.cases.empty())

@@ -19,9 +19,9 @@ std::string bar_text(const Case& c) {
 }
 
 std::string row(const CaseResult& r) {
-  if (!r.skipped.empty()) return fmt::format("{:<30} {}\n", r.what.name, r.skipped);
+  if (!r.skipped.empty()) return fmt::format("{:<38} {}\n", r.what.name, r.skipped);
   std::string verdict = !r.met() ? "" : *r.met() ? "met" : "missed";
-  return fmt::format("{:<30} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.0f} {:>8.0f} {:>7.3f} {:>7.1f}  {:>9} {}\n", r.what.name,
+  return fmt::format("{:<38} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.0f} {:>8.0f} {:>7.3f} {:>7.1f}  {:>9} {}\n", r.what.name,
                      r.kernel.median, r.kernel.low, r.kernel.high, r.gbps(), r.copy_gbps(), r.of_copy(),
                      static_cast<double>(r.bytes) / 1e6, bar_text(r.what), verdict);
 }
@@ -57,7 +57,7 @@ std::string as_table(const Report& r) {
     text += "The emulator is no measure of speed: shapes are cut down, and times only show that cases run.\n";
   text += fmt::format("ceilings in this run: copy {:.0f} GB/s, read only {}\n\n", r.ceilings.copy_gbps,
                       r.ceilings.read_gbps > 0 ? fmt::format("{:.0f} GB/s", r.ceilings.read_gbps) : "not measured");
-  text += fmt::format("{:<30} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7}  {:>9}\n", "case", "µs", "p10", "p90", "GB/s",
+  text += fmt::format("{:<38} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7}  {:>9}\n", "case", "µs", "p10", "p90", "GB/s",
                       "copy", "of copy", "MB", "bar");
   for (const CaseResult& c : r.cases) text += row(c);
   text += "\n" + start_up_text(r.start_up);
