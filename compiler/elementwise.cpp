@@ -161,6 +161,8 @@ Tile unary(Unary op, const Tile& a) {
         return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::exp2, x);
       case Unary::log2:
         return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::log2, x);
+      case Unary::sqrt:
+        return k.ir.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, x);
       case Unary::rcp:
         return k.ir.CreateFDiv(llvm::ConstantFP::get(t, 1.0), x);
     }

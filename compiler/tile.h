@@ -81,7 +81,7 @@ class Value : public Tile {
 
 enum class Binary { add, sub, mul, div, rem, min, max, bit_and, bit_or, bit_xor, shl, shr };
 enum class Compare { lt, le, gt, ge, eq, ne };
-enum class Unary { neg, exp2, log2, rcp, abs };  // all but neg: floats
+enum class Unary { neg, exp2, log2, rcp, abs, sqrt };  // all but neg: floats
 
 // What the operators below call. Integers do not wrap (a template that overflows is wrong, as in C++); i32 meeting i64
 // is widened; a number takes the other operand's type.

@@ -196,6 +196,23 @@ void emu_ldmatrix_x4_trans(void* t, i32* out, i32 address) {
   });
 }
 
+i32 emu_byte_permute(void*, i32 a, i32 b, i32 choice) {
+  u64 bytes = u64{bits(b)} << 32 | bits(a);
+  u32 chosen = 0;
+  for (int i = 0; i < 4; ++i) {
+    u32 digit = bits(choice) >> 4 * i & 15;
+    u32 byte = static_cast<u32>(bytes >> 8 * (digit & 7) & 0xff);
+    if (digit & 8) byte = byte & 0x80 ? 0xff : 0;  // its sign, all over
+    chosen |= byte << 8 * i;
+  }
+  return signed_bits(chosen);
+}
+i32 emu_to_u8x4(void*, float a, float b, float c, float d) {
+  u32 word = 0;
+  for (float v : {d, c, b, a}) word = word << 8 | (v >= 255 ? 255u : v > 0 ? static_cast<u32>(v) : 0u);
+  return signed_bits(word);
+}
+
 // Launches run one after another: what came before is done, and what comes after has not begun.
 void emu_dependency_wait(void*) {}
 void emu_dependents_launch(void*) {}

@@ -1,0 +1,105 @@
+#include "compiler/numbers.h"
+
+#include <fmt/format.h>
+#include <llvm/IR/Intrinsics.h>
+
+#include "compiler/across.h"
+#include "compiler/numbers_words.h"
+#include "runtime/base/error.h"
+
+namespace pagejit {
+namespace {
+
+/// A byte below an exponent of 2^23 counts ones in a float's last place: one byte permute and one subtraction.
+Four floats_of_bytes(Kernel::Builder& b, llvm::Value* word) {
+  Four out;
+  for (unsigned i = 0; i < 4; ++i) {
+    llvm::Value* bits = chosen_bytes(b, word, b.ir.getInt32(0x4b000000u), 0x7440 | i);
+    llvm::Type* f32 = b.ir.getFloatTy();
+    out[i] = b.ir.CreateFSub(b.ir.CreateBitCast(bits, f32), llvm::ConstantFP::get(f32, 0x1p23));
+  }
+  return out;
+}
+
+}  // namespace
+
+Tile from_u8(const Tile& bytes) {
+  Kernel::Builder& b = bytes.kernel().builder();
+  return decoded(bytes, [&](llvm::Value* word) { return floats_of_bytes(b, word); });
+}
+
+Tile from_bits(const Tile& bytes, int shift, int width) {
+  if (shift < 0 || width < 1 || shift + width > 8)
+    fail(Code::internal, fmt::format("bits {} … {} of a byte", shift, shift + width - 1));
+  Kernel::Builder& b = bytes.kernel().builder();
+  unsigned mask = (1u << width) - 1;
+  return decoded(bytes, [&](llvm::Value* word) {
+    llvm::Value* moved = b.ir.CreateLShr(word, static_cast<unsigned>(shift));
+    return floats_of_bytes(b, b.ir.CreateAnd(moved, mask * 0x01010101u));
+  });
+}
+
+Tile to_u8(const Tile& values) {
+  Kernel::Builder& b = values.kernel().builder();
+  return encoded(values, [&](const Four& v) { return b.op(MachineOp::to_u8x4, v); });
+}
+
+Tile quotient(const Tile& x, const Tile& y) {
+  return x / y;
+}
+
+Tile square_root(const Tile& x) {
+  return unary(Unary::sqrt, x);
+}
+
+Tile power_of_two_above(const Tile& x) {
+  // All ones added below the exponent carry into it if any bit there is set.
+  Tile bits = bitcast(x, Type::i32);
+  return bitcast((bits + 0x7fffff) & -0x800000, Type::f32);
+}
+
+namespace {
+
+/// The registers of each thread as the thread with other bits by `lanes` and `warps` holds them.
+Tile from_other_warp(Kernel& k, const Tile& a, int thread_bits) {
+  int most = 16 / bytes(stored_as(a.type())), vec = std::min(a.registers(), most);
+  auto slots = std::make_shared<const Layout>(Layout::linear(a.registers() * 32 * k.warps(), vec, k.warps()));
+  Pointer buffer = k.shared("flip", stored_as(a.type()), slots->elements());
+  Tile mine = k.arange(*slots), theirs = mine + ((k.thread() ^ thread_bits) - k.thread()) * vec;
+  k.barrier();  // in a loop, the buffer may still be read from for the turn before
+  k.store(buffer + mine, to_stored(relabelled(a, slots)));
+  k.barrier();
+  Tile got = k.load(buffer + theirs, "flipped");
+  return relabelled(from_stored(got, a.type()), a.layout());
+}
+
+Tile from_other_lane(const Tile& a, int lane_bits) {
+  Kernel::Builder& b = a.kernel().builder();
+  std::vector<Reg> regs;
+  for (const Reg& r : a.regs()) {
+    llvm::Value* mask = b.ir.getInt32(static_cast<unsigned>(lane_bits));
+    llvm::Value* got = shuffled(b, MachineOp::shuffle_xor, b.value(r, a.type()), mask);
+    regs.push_back(plain(got, is_integer(a.type()) ? r.all() : Facts{}));
+  }
+  return Tile(a.kernel(), a.type(), a.layout(), std::move(regs));
+}
+
+}  // namespace
+
+Tile flipped(Kernel& k, const Tile& a, int dim, int bit) {
+  if (a.scalar()) fail(Code::internal, "a value has no other half; give it a layout first");
+  Coords step{};
+  step[static_cast<std::size_t>(dim)] = 1 << bit;
+  if (dim >= a.layout()->rank() || 1 << bit >= a.layout()->shape()[static_cast<std::size_t>(dim)])
+    fail(Code::internal, fmt::format("a tile without a bit {} along dim {}", bit, dim),
+         {{"layout", a.layout()->text()}});
+  // Layouts are linear: every element's partner is the same bits of register, lane and warp away.
+  Slot away = *a.layout()->solve(step);
+  std::vector<Reg> regs;
+  for (int r = 0; r < a.registers(); ++r) regs.push_back(a.reg(r ^ away.reg));
+  Tile renamed(k, a.type(), a.layout(), a.registers() == 1 ? a.regs() : regs);
+  if (away.warp) return from_other_warp(k, renamed, away.warp << 5 | away.lane);
+  return away.lane ? from_other_lane(renamed, away.lane) : renamed;
+}
+
+}  // namespace pagejit

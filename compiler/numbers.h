@@ -1,0 +1,41 @@
+// The number formats that caches are stored in: bytes to floats and back, and the exact arithmetic of quantising.
+//
+// Codes come and go as i8, four to a register: what was loaded as one vector is decoded word by word, and what is
+// encoded is ready to be stored as one vector.
+#pragma once
+#include "compiler/kernel.h"
+
+namespace pagejit {
+
+/// fp8 codes (i8, as loaded) as f32, exactly: subnormals, signed zeros, infinities (e5m2) and NaN included.
+Tile from_fp8(const Tile& codes, Elem format);
+/// f32 as fp8 codes: nearest, ties to even; beyond the finite range, infinities included, the largest finite value of
+/// that sign; NaN gives 0x7f.
+Tile to_fp8(const Tile& values, Elem format);
+/// Bytes (i8, as loaded; 0 … 255) as f32, exactly.
+Tile from_u8(const Tile& bytes);
+/// Bits `shift` … `shift + width − 1` of each byte (i8) as f32, exactly: 4- and 2-bit codes.
+Tile from_bits(const Tile& bytes, int shift, int width);
+/// f32 as bytes: truncated, and clamped to 0 … 255; NaN gives 0.
+Tile to_u8(const Tile& values);
+
+/// x / y rounded to nearest even, bit for bit IEEE, for one y that serves many x (their layout or a slice of it): one
+/// division for the reciprocal, then a few instructions an x.
+Tile quotient(const Tile& x, const Tile& y);
+/// √x, correctly rounded.
+Tile square_root(const Tile& x);
+/// The smallest power of two that is not below x; for normal x > 0 up to 2^127.
+Tile power_of_two_above(const Tile& x);
+
+/// The tile whose element at coordinate c is a's at c xor (1 << bit) along `dim`: registers renamed, one shuffle a
+/// register, or, if warps hold the other element, shared memory and two barriers (every thread of the block must come
+/// here).
+Tile flipped(Kernel& k, const Tile& a, int dim, int bit);
+
+namespace detail {
+// fp8 where the machine has no such conversion: sm_80 and sm_86.
+Tile from_fp8_by_integers(const Tile& codes, Elem format);
+Tile to_fp8_by_integers(const Tile& values, Elem format);
+}  // namespace detail
+
+}  // namespace pagejit
