@@ -1,3 +1,4 @@
 // The host side of every family in families.def.
 #pragma once
 #include "kernels/flatten/host.h"
+#include "kernels/indices/host.h"

@@ -3,6 +3,7 @@
 #include "compiler/kernel.h"
 #include "kernels/families.h"
 #include "kernels/flatten/template.h"
+#include "kernels/indices/template.h"
 #include "kernels/registry.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fields.h"

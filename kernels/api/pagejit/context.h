@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernels/flatten/args.h"
+#include "kernels/indices/args.h"
 #include "runtime/backend.h"
 
 namespace pagejit {

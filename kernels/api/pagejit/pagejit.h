@@ -3,5 +3,6 @@
 #include <pagejit/context.h>
 #include <pagejit/error.h>
 #include <pagejit/flatten.h>
+#include <pagejit/indices.h>
 #include <pagejit/statistics.h>
 #include <pagejit/tensor.h>
