@@ -17,7 +17,24 @@ llvm::Type* like(llvm::Value* v, llvm::Type* element) {
   return vector ? llvm::FixedVectorType::get(element, vector->getNumElements()) : element;
 }
 
+/// A bf16 is the upper half of an f32. LLVM takes the halves of a word apart before it widens them, at two instructions
+/// for the upper one.
+llvm::Value* widened_pairs(Kernel::Builder& k, llvm::Value* v, unsigned count) {
+  llvm::Type *words = llvm::FixedVectorType::get(k.ir.getInt32Ty(), count / 2), *f32 = k.ir.getFloatTy();
+  llvm::Value* both = k.ir.CreateBitCast(v, words);
+  llvm::Value* result = llvm::PoisonValue::get(llvm::FixedVectorType::get(f32, count));
+  for (unsigned i = 0; i < count; i += 2) {
+    llvm::Value* word = k.ir.CreateExtractElement(both, i / 2);
+    result = k.ir.CreateInsertElement(result, k.ir.CreateBitCast(k.ir.CreateShl(word, 16), f32), i);
+    result = k.ir.CreateInsertElement(result, k.ir.CreateBitCast(k.ir.CreateAnd(word, 0xffff0000u), f32), i + 1);
+  }
+  return result;
+}
+
 llvm::Value* converted(Kernel::Builder& k, llvm::Value* v, Type from, Type to) {
+  if (auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(v->getType());
+      vector && from == Type::bf16 && to == Type::f32 && vector->getNumElements() % 2 == 0)
+    return widened_pairs(k, v, vector->getNumElements());
   llvm::Type* type = like(v, k.type(to));
   if (is_integer(from) && is_integer(to))
     return from == Type::i1 ? k.ir.CreateZExt(v, type) : k.ir.CreateSExtOrTrunc(v, type);

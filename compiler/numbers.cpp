@@ -44,10 +44,6 @@ Tile to_u8(const Tile& values) {
   return encoded(values, [&](const Four& v) { return b.op(MachineOp::to_u8x4, v); });
 }
 
-Tile quotient(const Tile& x, const Tile& y) {
-  return x / y;
-}
-
 Tile square_root(const Tile& x) {
   return unary(Unary::sqrt, x);
 }

@@ -96,11 +96,24 @@ Tile to_fp8_by_integers(const Tile& values, Elem format) {
 }  // namespace detail
 
 Tile from_fp8(const Tile& codes, Elem format) {
-  return detail::from_fp8_by_integers(codes, format);
+  // e5m2 needs no conversion but f16's.
+  if (format != Elem::e4m3 || !codes.kernel().target().has_fp8_convert())
+    return detail::from_fp8_by_integers(codes, format);
+  Kernel::Builder& b = codes.kernel().builder();
+  return decoded(codes, [&](llvm::Value* word) {
+    llvm::Value* all = b.op(MachineOp::from_e4m3x4, {word});
+    Four out;
+    for (unsigned i = 0; i < 4; ++i) out[i] = b.ir.CreateExtractValue(all, i);
+    return out;
+  });
 }
 
 Tile to_fp8(const Tile& values, Elem format) {
-  return detail::to_fp8_by_integers(values, format);
+  check_format(format);
+  if (!values.kernel().target().has_fp8_convert()) return detail::to_fp8_by_integers(values, format);
+  Kernel::Builder& b = values.kernel().builder();
+  MachineOp op = format == Elem::e4m3 ? MachineOp::to_e4m3x4 : MachineOp::to_e5m2x4;
+  return encoded(values, [&](const Four& v) { return b.op(op, v); });
 }
 
 }  // namespace pagejit

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "compiler/emulator/fp8.h"
 #include "compiler/emulator/half.h"
 #include "compiler/emulator/machine.h"
 
@@ -211,6 +212,19 @@ i32 emu_to_u8x4(void*, float a, float b, float c, float d) {
   u32 word = 0;
   for (float v : {d, c, b, a}) word = word << 8 | (v >= 255 ? 255u : v > 0 ? static_cast<u32>(v) : 0u);
   return signed_bits(word);
+}
+i32 emu_to_e4m3x4(void*, float a, float b, float c, float d) {
+  u32 word = 0;
+  for (float v : {d, c, b, a}) word = word << 8 | f32_to_e4m3(v);
+  return signed_bits(word);
+}
+i32 emu_to_e5m2x4(void*, float a, float b, float c, float d) {
+  u32 word = 0;
+  for (float v : {d, c, b, a}) word = word << 8 | f32_to_e5m2(v);
+  return signed_bits(word);
+}
+void emu_from_e4m3x4(void*, float* out, i32 word) {
+  for (int i = 0; i < 4; ++i) out[i] = e4m3_to_f32(static_cast<std::uint8_t>(bits(word) >> 8 * i));
 }
 
 // Launches run one after another: what came before is done, and what comes after has not begun.

@@ -88,7 +88,7 @@ llvm::Value* EmulatorLowering::op(llvm::IRBuilder<>& b, MachineOp which, llvm::A
   for (std::size_t i = 0; i < operands.size(); ++i)
     passed.push_back(operands[i]->getType()->isIntegerTy(1) ? b.CreateZExt(operands[i], b.getInt32Ty()) : operands[i]);
   auto* made = call(b, fmt::format("emu_{}", r.name), several ? b.getVoidTy() : results[0], passed);
-  if (r.effect == Effect::pure) made->setDoesNotAccessMemory();
+  if (r.effect == Effect::pure && !several) made->setDoesNotAccessMemory();
   return several ? static_cast<llvm::Value*>(b.CreateLoad(whole, place)) : made;
 }
 

@@ -6,9 +6,10 @@
 
 namespace pagejit::reference {
 
-/// f32, f16 and bf16 only.
+// Floats only.
 double decode(Elem e, const std::byte* at);
-/// Rounds to nearest, ties to even; beyond the largest finite value to infinity; a NaN to some quiet NaN.
+/// Rounds to nearest, ties to even; beyond the largest finite value to infinity; a NaN to some quiet NaN. fp8 saturates
+/// instead, infinities too, and every NaN is 7f.
 void encode(Elem e, double value, std::byte* at);
 bool is_nan(Elem e, const std::byte* at);
 

@@ -1,0 +1,113 @@
+// Division of many numbers by one: Markstein's three steps behind one test, true division where the test fails.
+#include <llvm/IR/BasicBlock.h>
+#include <llvm/IR/Intrinsics.h>
+
+#include <map>
+
+#include "compiler/builder.h"
+#include "compiler/numbers.h"
+#include "compiler/numbers_words.h"
+#include "runtime/base/error.h"
+
+namespace pagejit {
+namespace {
+
+struct Division {
+  llvm::Value *x, *y;
+};
+using Results = std::vector<llvm::Value*>;
+
+llvm::Value* bits_of(Kernel::Builder& b, llvm::Value* v) {
+  return b.ir.CreateBitCast(v, b.ir.getInt32Ty());
+}
+
+/// Each y in [2^-60, 2^60) and each |x| in [2^-63, 2^65). Then no quotient overflows or is subnormal, and every
+/// remainder is exact. Of x: the upper two bits of its exponent differ, and so the upper one is set once a carry from
+/// the lower one is added to it; of all x at once, with one addition each.
+llvm::Value* usual(Kernel::Builder& b, const std::vector<Division>& all, const std::vector<llvm::Value*>& divisors) {
+  auto& ir = b.ir;
+  llvm::Value *holds = nullptr, *exponents = nullptr;
+  for (llvm::Value* y : divisors) {
+    llvm::Value* above = ir.CreateSub(bits_of(b, y), ir.getInt32((127 - 60) << 23));
+    llvm::Value* one = ir.CreateICmpULT(above, ir.getInt32(120 << 23));
+    holds = holds ? ir.CreateAnd(holds, one) : one;
+  }
+  for (const Division& d : all) {
+    llvm::Value* one = ir.CreateAdd(bits_of(b, d.x), ir.getInt32(1 << 29));
+    exponents = exponents ? ir.CreateAnd(exponents, one) : one;
+  }
+  return ir.CreateAnd(holds, ir.CreateICmpNE(ir.CreateAnd(exponents, 1 << 30), ir.getInt32(0)));
+}
+
+/// The remainder's sign is turned so that a quotient of −0 would stay what it is; y is positive here.
+Results by_reciprocal(Kernel::Builder& b, const std::vector<Division>& all) {
+  auto& ir = b.ir;
+  llvm::Type* f32 = ir.getFloatTy();
+  std::map<llvm::Value*, llvm::Value*> reciprocals;
+  Results results;
+  for (const Division& d : all) {
+    llvm::Value*& r = reciprocals[d.y];
+    if (!r) r = ir.CreateFDiv(llvm::ConstantFP::get(f32, 1), d.y);
+    auto fma = [&](llvm::Value* x, llvm::Value* y, llvm::Value* z) {
+      return ir.CreateIntrinsic(llvm::Intrinsic::fma, {f32}, {x, y, z});
+    };
+    llvm::Value* near = ir.CreateFMul(d.x, r);
+    llvm::Value* over = fma(near, d.y, ir.CreateFNeg(d.x));
+    results.push_back(fma(over, ir.CreateFNeg(r), near));
+  }
+  return results;
+}
+
+Results by_division(Kernel::Builder& b, const std::vector<Division>& all) {
+  Results results;
+  for (const Division& d : all) results.push_back(b.ir.CreateFDiv(d.x, d.y));
+  return results;
+}
+
+//   if (usual) results = by_reciprocal else results = by_division
+Results chosen(Kernel::Builder& b, llvm::Value* usual, const std::vector<Division>& all) {
+  auto block = [&](const char* name) { return llvm::BasicBlock::Create(*b.context, name, b.function); };
+  llvm::BasicBlock *fast = block("by_reciprocal"), *slow = block("by_division"), *after = block("divided");
+  b.ir.CreateCondBr(usual, fast, slow);
+  b.ir.SetInsertPoint(fast);
+  Results one = by_reciprocal(b, all);
+  b.ir.CreateBr(after);
+  b.ir.SetInsertPoint(slow);
+  Results other = by_division(b, all);
+  b.ir.CreateBr(after);
+  b.ir.SetInsertPoint(after);
+  Results results;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    llvm::PHINode* v = b.ir.CreatePHI(b.ir.getFloatTy(), 2);
+    v->addIncoming(one[i], fast);
+    v->addIncoming(other[i], slow);
+    results.push_back(v);
+  }
+  return results;
+}
+
+}  // namespace
+
+Tile quotient(const Tile& x, const Tile& y) {
+  if (x.type() != Type::f32 || y.type() != Type::f32) fail(Code::internal, "a quotient of other types than f32");
+  Kernel::Builder& b = x.kernel().builder();
+  auto layout = common_layout(x, y);
+  std::vector<Division> all;
+  std::map<std::pair<llvm::Value*, llvm::Value*>, std::size_t> seen;
+  std::vector<std::size_t> which;
+  std::vector<llvm::Value*> divisors;
+  for (int i = 0; i < std::max(x.registers(), y.registers()); ++i) {
+    Division d{b.value(x.reg(i), Type::f32), b.value(y.reg(i), Type::f32)};
+    auto [at, fresh] = seen.try_emplace({d.x, d.y}, all.size());
+    which.push_back(at->second);
+    if (!fresh) continue;
+    if (std::find(divisors.begin(), divisors.end(), d.y) == divisors.end()) divisors.push_back(d.y);
+    all.push_back(d);
+  }
+  if (all.size() < 2 * divisors.size()) return x / y;  // the reciprocals would cost what they save
+  Results results = chosen(b, usual(b, all, divisors), all), each;
+  for (std::size_t i : which) each.push_back(results[i]);
+  return of_floats(x.kernel(), layout, each);
+}
+
+}  // namespace pagejit
