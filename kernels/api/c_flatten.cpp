@@ -5,6 +5,7 @@ namespace {
 
 FlattenArgs args_of(const pj_flatten_args* given) {
   pj_flatten_args a = known_part(given, "args");
+  check_reserved(a.reserved);
   FlattenArgs r;
   r.k_cache = tensor_of(a.k_cache);
   r.v_cache = tensor_of(a.v_cache);
@@ -28,9 +29,4 @@ FlattenArgs args_of(const pj_flatten_args* given) {
 
 using namespace pagejit::c;
 
-pj_status pj_flatten(pj_context* context, const pj_flatten_args* args, void* stream) {
-  return with(context, [&](pagejit::Context& c) { c.flatten(args_of(args), stream); });
-}
-pj_status pj_prepare_flatten(pj_context* context, const pj_flatten_args* args) {
-  return with(context, [&](pagejit::Context& c) { c.prepare(args_of(args)); });
-}
+PJ_C_CALL(flatten)

@@ -68,6 +68,11 @@ int checked_choice(int value, int count, const char* argument) {
   return value;
 }
 
+void check_reserved(int value) {
+  if (value != 0)
+    fail(Code::argument, fmt::format("args->reserved is {}; expected 0", value), {{"argument", "reserved"}});
+}
+
 }  // namespace pagejit::c
 
 const char* pj_last_error(void) {

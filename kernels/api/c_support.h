@@ -60,6 +60,9 @@ E choice(int value, const char* argument, int count = 2) {
   return static_cast<E>(checked_choice(value, count, argument));
 }
 
+/// Throws Error(argument) unless a field that is there for later is zero, so that it can be given a meaning.
+void check_reserved(int value);
+
 /// Runs f(context) once the handle is known to be there.
 template <class F>
 pj_status with(pj_context* context, F f) noexcept {
@@ -70,3 +73,12 @@ pj_status with(pj_context* context, F f) noexcept {
 }
 
 }  // namespace pagejit::c
+
+/// The two functions of a call, over the file's own args_of(const pj_NAME_args*).
+#define PJ_C_CALL(name)                                                                            \
+  pj_status pj_##name(pj_context* context, const pj_##name##_args* args, void* stream) {           \
+    return pagejit::c::with(context, [&](pagejit::Context& c) { c.name(args_of(args), stream); }); \
+  }                                                                                                \
+  pj_status pj_prepare_##name(pj_context* context, const pj_##name##_args* args) {                 \
+    return pagejit::c::with(context, [&](pagejit::Context& c) { c.prepare(args_of(args)); });      \
+  }

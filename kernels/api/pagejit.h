@@ -110,5 +110,6 @@ pj_status pj_synchronise(pj_context* context, void* stream);
 #endif
 
 #include "c/flatten.h"
+#include "c/indices.h"
 
 #endif
