@@ -1,67 +1,83 @@
 #include "runtime/engine.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <chrono>
 #include <ctime>
 
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/base/text.h"
-#include "runtime/cache/disk.h"
-#include "runtime/cache/entry.h"
-#include "runtime/cache/producer.h"
-#include "runtime/cache/root.h"
-#include "runtime/dump.h"
+#include "runtime/cache/stats_log.h"
 
 namespace pagejit {
 namespace {
-using Clock = std::chrono::steady_clock;
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
+using Kind = Event::Kind;
+constexpr std::int64_t flush_seconds = 600;
 
-/// Says of which kernel an error speaks, unless it does already.
-[[noreturn]] void rethrow_with_spec(const Error& e, const Request& request) {
-  for (const auto& [name, value] : e.fields())
-    if (name == "spec") throw e;
-  throw e.with("spec", request.spec_line).with("target", request.target).with("key", hex64(request.key_id));
-}
-
-std::string precompile_command(const Request& request) {
-  return fmt::format("pagejit-precompile --target {} --spec '{}'", request.target, request.spec_line);
+/// Whether a hit serves as it is: nothing is left to assemble.
+bool serves(const std::optional<cache::Hit>& hit, const cache::Wanted& wanted) {
+  return hit && (wanted.assembler.empty() || !hit->artifact.cubin.empty());
 }
 }  // namespace
 
-EngineOptions EngineOptions::from(const Settings& settings) {
-  EngineOptions options;
-  if (settings.mode == "require") options.mode = Mode::require;
-  if (settings.mode == "rebuild") options.mode = Mode::rebuild;
-  if (settings.cache != "off") options.cache_dir = cache::private_root(settings);
-  options.write = settings.cache == "rw";
-  options.cache_ro = settings.cache_ro;
-  options.dump = settings.dump;
-  options.dump_dir = settings.dump_dir;
-  return options;
-}
-
 Engine::Engine(std::shared_ptr<Compiler> compiler, EngineOptions options)
     : compiler_(std::move(compiler)), options_(std::move(options)) {
+  if (!options_.record.empty()) record_.emplace(options_.record);
   open_layers();
+}
+
+Engine::~Engine() {
+  if (pid_ == getpid()) flush_counters(true);
 }
 
 void Engine::open_layers() {
   using cache::Disk;
-  auto add = [&](const std::string& path, Disk::Use use) {
+  pid_ = getpid();
+  flushed_ = std::time(nullptr);
+  journal_ = std::make_shared<cache::Journal>(options_.on_event);
+  auto add = [&](const std::string& path, Disk::Use use) -> Disk* {
     try {
-      layers_.add(std::make_unique<Disk>(path, use));
+      auto disk = std::make_unique<Disk>(path, use, cache::DiskOptions{options_.group, options_.limits, journal_});
+      Disk* added = disk.get();
+      layers_.add(std::move(disk));
+      return added;
     } catch (const Error& e) {
       warn_once("layer " + path, e.what());
+      return nullptr;
     }
   };
   if (!options_.cache_dir.empty())
-    add(options_.cache_dir, options_.write ? Disk::Use::read_write : Disk::Use::read_only);
+    private_ = add(options_.cache_dir, options_.write ? Disk::Use::read_write : Disk::Use::read_only);
   for (std::string_view path : split(options_.cache_ro, ':')) add(std::string(path), Disk::Use::read_only);
+}
+
+/// A forked child shares its parent's descriptors, connections and counts; it needs its own. Kernels in memory stay.
+void Engine::reopen_if_forked() {
+  if (pid_ == getpid()) return;
+  std::lock_guard hold(reopening_);
+  if (pid_ == getpid()) return;
+  layers_ = {};
+  private_ = nullptr;
+  open_layers();
+}
+
+void Engine::flush_counters(bool now) {
+  std::int64_t time = std::time(nullptr), last = flushed_;
+  if (!now && (time - last < flush_seconds || !flushed_.compare_exchange_strong(last, time))) return;
+  if (private_ && private_->writable()) cache::append_stats(private_->folder(), journal_->take());
+}
+
+void Engine::note(Kind kind, const Request& request, std::string_view cause, double ms) {
+  journal_->note({.kind = kind, .cause = cause, .spec_line = request.spec_line, .target = request.target, .ms = ms});
+}
+
+void Engine::note_hit(const Request& request, const cache::Hit& hit) {
+  ++disk_hits_;
+  journal_->note({.kind = Kind::hit,
+                  .layer = layers_.kind_of(hit.layer),
+                  .spec_line = request.spec_line,
+                  .target = request.target});
 }
 
 const Artifact& Engine::artifact(const Request& request, bool* from_disk) {
@@ -83,98 +99,44 @@ Made Engine::remake(const Request& request, Assembler& assembler, const Made& re
 cache::Wanted Engine::wanted(const Request& request) const {
   cache::Wanted wanted{request, {}, {}, {}};
   if (compiler_) wanted.compiler = compiler_->producer();
-  wanted.any_producer = !can_compile();
+  wanted.only_exact = options_.producers == Producers::exact;
+  wanted.any_producer = options_.producers == Producers::any || (!can_compile() && !wanted.only_exact);
   return wanted;
 }
 
 std::optional<cache::Hit> Engine::look_up(const cache::Wanted& wanted) {
   if (options_.mode == Mode::rebuild) return std::nullopt;
-  std::optional<cache::Hit> hit = layers_.get(wanted);
-  if (hit) ++disk_hits_;
+  return layers_.get(wanted);
+}
+
+/// Where work is left to do, `lock` is held afterwards by whoever does it; all others wait for its result. Only the
+/// private folder is asked again: that is where the result will be.
+std::optional<cache::Hit> Engine::look_up_or_take_turn(const cache::Wanted& wanted,
+                                                       std::optional<cache::ByteLock>& lock) {
+  std::optional<cache::Hit> hit = look_up(wanted);
+  bool work = !serves(hit, wanted) && (hit || can_compile());
+  if (!work || !private_ || !private_->writable() || options_.mode == Mode::rebuild) return hit;
+  auto look_again = [&] {
+    if (std::optional<cache::Hit> fresh = private_->get(wanted)) hit = std::move(fresh);
+    return serves(hit, wanted);
+  };
+  bool waited = false;
+  lock.emplace(private_->folder(), static_cast<std::int64_t>(wanted.request.key_id % cache::key_bytes));
+  auto start = std::time(nullptr);
+  cache::Turn turn = cache::wait_for_turn(*lock, options_.lock_timeout, [&] { return waited = true, look_again(); });
+  if (turn == cache::Turn::ours) look_again();  // its holder may have published just before it let go
+  if (turn == cache::Turn::late)
+    warn_once("lock " + private_->name(),
+              Error(Code::deadline, "another process did not finish a kernel in time",
+                    {{"spec", wanted.request.spec_line},
+                     {"waited", fmt::format("{} ms (PAGEJIT_LOCK_TIMEOUT_MS)", options_.lock_timeout.count())},
+                     {"instead", "this process makes it as well"}})
+                  .what());
+  if (!waited) return hit;
+  note(Kind::wait, wanted.request);
+  log(LogLevel::debug, fmt::format("waited {} s for another process that made {}", std::time(nullptr) - start,
+                                   wanted.request.spec_line));
   return hit;
-}
-
-Made Engine::make_artifact(const Request& request) {
-  cache::Wanted want = wanted(request);
-  want.complete = true;
-  if (auto hit = look_up(want)) {
-    Artifact artifact = std::move(hit->artifact);
-    return {std::move(artifact), std::move(hit)};
-  }
-  Artifact artifact = compile(request);
-  keep(request, artifact, "new-spec");
-  return {std::move(artifact), std::nullopt};
-}
-
-Made Engine::make_image(const Request& request, Assembler& assembler, bool trust_cubins) {
-  cache::Wanted want = wanted(request);
-  want.assembler = assembler.producer();
-  want.chip = assembler.chip();
-  want.driver = trust_cubins ? assembler.driver() : -1;  // of which there is no cubin
-  std::optional<cache::Hit> hit = look_up(want);
-  Artifact artifact = hit ? std::move(hit->artifact) : compile(request);
-  if (cache::cubin_fits(artifact.facts, want) && !artifact.cubin.empty()) return {std::move(artifact), std::move(hit)};
-  assemble(artifact, request, assembler);
-  keep(request, artifact, hit ? "assembler" : "new-spec");
-  return {std::move(artifact), std::nullopt};
-}
-
-Artifact Engine::compile(const Request& request) {
-  if (!can_compile()) refuse(request);
-  auto start = Clock::now();
-  Artifact artifact;
-  try {
-    artifact = compiler_->compile(request);
-  } catch (const Error& e) {
-    rethrow_with_spec(e, request);
-  }
-  double ms = ms_since(start);
-  ++compiles_;
-  compile_ns_ += static_cast<std::int64_t>(ms * 1e6);
-  artifact.key_text = request.key_text;
-  artifact.producer = cache::full_producer(compiler_->producer(), {});
-  log(ms >= 300 ? LogLevel::warn : LogLevel::info,
-      fmt::format("compiled {} for {} in {:.1f} ms", request.spec_line, request.target, ms));
-  dump_artifact(artifact, request, options_.dump, options_.dump_dir, precompile_command(request));
-  return artifact;
-}
-
-void Engine::assemble(Artifact& artifact, const Request& request, Assembler& assembler) {
-  auto start = Clock::now();
-  artifact.cubin.clear();
-  try {
-    assembler.assemble(artifact);
-  } catch (const Error& e) {
-    rethrow_with_spec(e, request);
-  }
-  ++assemblies_;
-  artifact.ms["assemble"] = ms_since(start);
-  artifact.facts.chip = assembler.chip();
-  artifact.facts.driver = assembler.driver();
-  artifact.producer = cache::full_producer(artifact.producer, assembler.producer());
-  log(LogLevel::info,
-      fmt::format("assembled {} for chip {} in {:.1f} ms: {} registers, {} bytes", request.spec_line, assembler.chip(),
-                  artifact.ms["assemble"], artifact.facts.registers, artifact.cubin.size()));
-  dump_artifact(artifact, request, options_.dump, options_.dump_dir, precompile_command(request));
-}
-
-void Engine::keep(const Request& request, const Artifact& artifact, std::string_view cause) {
-  std::string history = cache::history_text(artifact, cause, std::time(nullptr));
-  layers_.put(request, artifact, history, options_.mode == Mode::rebuild);
-}
-
-void Engine::refuse(const Request& request) {
-  std::string why = compiler_ ? "compiling is not allowed here" : "this build has no compiler";
-  Error::Fields fields{{"spec", request.spec_line}};
-  if (std::optional<Request> near = layers_.nearest(request)) {
-    std::vector<std::string> differing = cache::differing_fields(request, *near);
-    std::vector<std::string_view> names(differing.begin(), differing.end());
-    std::string difference = names.empty() ? "generator, abi or producer differs"
-                                           : join(names, ", ") + (names.size() == 1 ? " differs" : " differ");
-    fields.emplace_back("nearest", fmt::format("{}   ({})", near->spec_line, difference));
-  }
-  fields.emplace_back("to add", precompile_command(request));
-  fail(Code::miss, "this kernel is not in the cache, and " + why, std::move(fields));
 }
 
 Statistics Engine::statistics() const {

@@ -1,5 +1,5 @@
 // From a request to its bytes: memory, then the cache's layers, then the compiler if there is one. Each key is made
-// once.
+// once, however many threads and processes ask for it.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -11,26 +11,15 @@
 #include "runtime/backend.h"
 #include "runtime/base/artifact.h"
 #include "runtime/base/once_map.h"
-#include "runtime/base/settings.h"
+#include "runtime/cache/classify.h"
+#include "runtime/cache/counters.h"
+#include "runtime/cache/disk.h"
 #include "runtime/cache/layers.h"
+#include "runtime/cache/lock.h"
+#include "runtime/engine_options.h"
+#include "runtime/spec_record.h"
 
 namespace pagejit {
-
-enum class Mode {
-  automatic,  // compiles what is not cached
-  require,    // never compiles; assembling stored PTX is allowed
-  rebuild,    // does not look into the cache, and replaces what is there
-};
-
-struct EngineOptions {
-  Mode mode = Mode::automatic;
-  std::string cache_dir;  // private root; empty: memory only
-  bool write = true;      // false: the private root is only read
-  std::string cache_ro;   // colon-separated folders that are asked after it
-  std::string dump, dump_dir;
-
-  static EngineOptions from(const Settings& settings);
-};
 
 /// What the engine gives, and where it came from.
 struct Made {
@@ -42,6 +31,9 @@ class Engine {
  public:
   /// `compiler` may be null: then a miss is Error(miss). A cache that cannot be used costs one warning.
   Engine(std::shared_ptr<Compiler> compiler, EngineOptions options);
+  /// Appends what was counted to the private root's stats.log.
+  ~Engine();
+  Engine(Engine&&) = delete;
 
   /// PTX, IR, log and facts for a request; no GPU and no driver needed. `from_disk` says whether nothing was compiled.
   const Artifact& artifact(const Request& request, bool* from_disk = nullptr);
@@ -53,29 +45,53 @@ class Engine {
   /// The driver refused a cubin that came from the cache: its file is rejected and the kernel made anew, once.
   Made remake(const Request& request, Assembler& assembler, const Made& refused, const std::string& reason);
 
+  /// Warm-up is over: from now on a compile is a warning or, with options().seal_is_error, Error(sealed).
+  void seal() { sealed_ = true; }
+  bool sealed() const { return sealed_; }
+
   /// compiles, assemblies, disk_hits and compile_ms; the rest is the backends' to count.
   Statistics statistics() const;
+  /// Everything since the last line of stats.log.
+  cache::Counters counters() const { return journal_->counters(); }
   const EngineOptions& options() const { return options_; }
   bool can_compile() const { return compiler_ != nullptr && options_.mode != Mode::require; }
   cache::Layers& layers() { return layers_; }
 
  private:
   void open_layers();
+  void reopen_if_forked();
+  void flush_counters(bool now);
   cache::Wanted wanted(const Request& request) const;
   std::optional<cache::Hit> look_up(const cache::Wanted& wanted);
+  std::optional<cache::Hit> look_up_or_take_turn(const cache::Wanted& wanted, std::optional<cache::ByteLock>& lock);
+  std::optional<cache::Hit> audited(std::optional<cache::Hit> hit, const Request& request);
+  void note(Event::Kind kind, const Request& request, std::string_view cause = {}, double ms = 0);
+  void note_hit(const Request& request, const cache::Hit& hit);
+
   Made make_artifact(const Request& request);
   Made make_image(const Request& request, Assembler& assembler, bool trust_cubins = true);
-  Artifact compile(const Request& request);
+  cache::Miss miss(const cache::Wanted& wanted);
+  Artifact compile(const Request& request, const cache::Miss& miss);
+  Artifact run_compiler(const Request& request);
   void assemble(Artifact& artifact, const Request& request, Assembler& assembler);
   void keep(const Request& request, const Artifact& artifact, std::string_view cause);
+  void check_seal(const Request& request, const cache::Miss& miss);
   [[noreturn]] void refuse(const Request& request);
 
   std::shared_ptr<Compiler> compiler_;
   EngineOptions options_;
+  std::shared_ptr<cache::Journal> journal_;
   cache::Layers layers_;
+  cache::Disk* private_ = nullptr;  // one of the layers
+  std::optional<SpecRecord> record_;
   OnceMap<Made> artifacts_, images_;  // by key text; images_ by key text and assembler
+  std::atomic<bool> sealed_ = false;
   std::atomic<std::uint64_t> compiles_ = 0, assemblies_ = 0, disk_hits_ = 0;
   std::atomic<std::int64_t> compile_ns_ = 0;
+
+  std::mutex reopening_;
+  std::atomic<int> pid_;  // of the process that opened the layers
+  std::atomic<std::int64_t> flushed_;
 };
 
 }  // namespace pagejit

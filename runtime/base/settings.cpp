@@ -21,14 +21,27 @@ std::string* slot(Settings& s, std::string_view member) {
   return nullptr;
 }
 
+bool allowed(const SettingRow& row, const std::string& value) {
+  if (row.values.empty()) return true;
+  if (row.values == "<count>") return parse_count(value).has_value();
+  if (row.values == "<bytes>") return parse_bytes(value).has_value();
+  std::vector<std::string_view> words = split(row.values, ' ');
+  return std::find(words.begin(), words.end(), value) != words.end();
+}
+
+std::string expected(const SettingRow& row) {
+  if (row.values == "<count>") return "a decimal number";
+  if (row.values == "<bytes>") return "a number of bytes such as 2GiB";
+  return "one of " + join(split(row.values, ' '), ", ");
+}
+
 void take(Settings& s, const SettingRow& row, const std::string& value) {
-  std::vector<std::string_view> allowed = split(row.values, ' ');
-  if (allowed.empty() || std::find(allowed.begin(), allowed.end(), value) != allowed.end()) {
+  if (allowed(row, value)) {
     *slot(s, row.member) = value;
     return;
   }
-  std::string meant = nearest(value, allowed);
-  s.warnings.push_back(fmt::format("{}={} is not one of {}; {}it stays {}", row.name, value, join(allowed, ", "),
+  std::string meant = nearest(value, split(row.values, ' '));
+  s.warnings.push_back(fmt::format("{}={} is not {}; {}it stays {}", row.name, value, expected(row),
                                    meant.empty() ? "" : fmt::format("did you mean {}? ", meant), row.fallback));
 }
 
@@ -82,6 +95,7 @@ const Settings& Settings::process() {
     auto* s = new Settings(read(environment, set_id));
     constexpr std::string_view levels[] = {"off", "error", "warn", "info", "debug"};
     set_log_level(static_cast<LogLevel>(std::find(std::begin(levels), std::end(levels), s->log) - std::begin(levels)));
+    log_to(s->log_file, s->log_format == "json");
     for (const std::string& text : s->warnings) warn_once(text, text);
     return s;
   }();

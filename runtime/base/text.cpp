@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 
 #include "runtime/base/error.h"
@@ -89,6 +90,27 @@ std::string nearest(std::string_view wanted, const std::vector<std::string_view>
     if (distance < best_distance) best = candidate, best_distance = distance;
   }
   return std::string(best);
+}
+
+std::optional<std::uint64_t> parse_count(std::string_view text) {
+  std::uint64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  bool whole = error == std::errc{} && end == text.data() + text.size() && !text.empty();
+  return whole ? std::optional(number) : std::nullopt;
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  constexpr std::pair<std::string_view, std::uint64_t> units[] = {
+      {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}, {"K", 1000}, {"M", 1000'000}, {"G", 1000'000'000}};
+  std::uint64_t unit = 1;
+  for (const auto& [name, bytes] : units)
+    if (unit == 1 && text.ends_with(name)) {
+      unit = bytes;
+      text.remove_suffix(name.size());
+    }
+  std::optional<std::uint64_t> number = parse_count(text);
+  if (!number || *number > UINT64_MAX / unit) return std::nullopt;
+  return *number * unit;
 }
 
 std::string join(const std::vector<std::string_view>& parts, std::string_view separator) {

@@ -1,5 +1,7 @@
 // Small things that spec lines, key texts, settings and messages share.
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +25,11 @@ std::string percent_unescape(std::string_view escaped);
 /// The candidate with the smallest edit distance, or an empty text where none is near enough to be meant.
 std::string nearest(std::string_view wanted, const std::vector<std::string_view>& candidates);
 int edit_distance(std::string_view a, std::string_view b);
+
+/// Decimal digits and nothing else.
+std::optional<std::uint64_t> parse_count(std::string_view text);
+/// The same with K, M, G (powers of 1000), KiB, MiB or GiB (of 1024) behind it.
+std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 std::string join(const std::vector<std::string_view>& parts, std::string_view separator);
 /// 16 hex digits.

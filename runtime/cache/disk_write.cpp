@@ -4,11 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <random>
 
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
@@ -17,71 +17,86 @@
 
 namespace pagejit::cache {
 namespace {
-std::string temporary_name() {
-  thread_local std::mt19937_64 random{std::random_device{}()};
-  // The process in the name: files of one that died can be told from those of one that is still writing.
-  return fmt::format("tmp/{}-{:016x}", getpid(), random());
-}
-
-std::string reason() {
-  return std::strerror(errno);
+bool is_full(int error) {
+  return error == ENOSPC || error == EDQUOT;
 }
 }  // namespace
 
-void Disk::cannot_write(const std::string& what) {
-  bool full = errno == ENOSPC || errno == EDQUOT || errno == EROFS;
-  warn_once("store " + path_,
-            fmt::format("the kernel cache {} does not take new entries ({}: {}); compiled kernels are "
-                        "used but not kept",
-                        path_, what, reason()));
-  if (full) writable_ = false;
+void Disk::cannot_write(int error) {
+  if (is_full(error) || error == EROFS) writable_ = false;
+  warn_once(
+      "store " + path_,
+      Error(Code::unsafe_cache, "the kernel cache does not take new entries",
+            {{"path", path_}, {"reason", std::strerror(error)}, {"instead", "compiled kernels are used, but not kept"}})
+          .what());
 }
 
 void Disk::put(const Request& request, const Artifact& artifact, std::string_view history, bool replace) {
   if (!writable_) return;
   try {
-    publish(entry_name(request, artifact.producer), write_entry(artifact, history), replace);
+    std::string file = entry_name(request, artifact.producer), bytes = write_entry(artifact, history);
+    struct stat before {};
+    bool known = replace && fstatat(folder(), (shard_of(file) + "/" + file).c_str(), &before, AT_SYMLINK_NOFOLLOW) == 0;
+    int error = publish(file, bytes, replace);
+    if (is_full(error)) {
+      Usage now = total_of(list_entries(folder()), 0);
+      collect_down_to({now.bytes / 5 * 4, now.entries / 5 * 4});
+      error = publish(file, bytes, replace);
+    } else if (error == ENOENT) {  // somebody emptied the cache under us
+      make_inside(folder());
+      error = publish(file, bytes, replace);
+    }
+    if (error == EEXIST) return;  // another won, and its bytes will do
+    if (error != 0) return cannot_write(error);
+    note_store(request, static_cast<std::int64_t>(bytes.size()) - (known ? before.st_size : 0), known ? 0 : 1);
   } catch (const Error& e) {
     warn_once("write " + path_, fmt::format("a kernel is not kept: {}", e.message()));
   }
 }
 
-bool Disk::publish(const std::string& file, std::string_view bytes, bool replace) {
+/// Gives 0 or the errno of what failed.
+int Disk::publish(const std::string& file, std::string_view bytes, bool replace) {
   std::string temporary = temporary_name();
-  Fd fd(openat(folder_.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) {
-    cannot_write("open");
-    return false;
-  }
+  Fd fd = open_to_write(folder(), temporary, O_WRONLY | O_EXCL);
+  if (!fd) return errno;
   // No fsync: after a power cut a torn file fails its hashes and is made again.
-  if (!write_all(fd.get(), bytes)) {
-    cannot_write("write");
-    unlinkat(folder_.get(), temporary.c_str(), 0);
-    return false;
+  int error = write_all(fd.get(), bytes) ? 0 : errno;
+  if (error == 0) {
+    make_folder(folder(), shard_of(file));
+    error = move_into_place(temporary, shard_of(file) + "/" + file, replace);
   }
-  mkdirat(folder_.get(), shard_of(file).c_str(), 0700);
-  bool placed = move_into_place(temporary, shard_of(file) + "/" + file, replace);
-  if (!placed && errno != EEXIST) cannot_write("link");
-  int kept = errno;
-  unlinkat(folder_.get(), temporary.c_str(), 0);
-  errno = kept;
-  return placed;
+  unlinkat(folder(), temporary.c_str(), 0);
+  return error;
 }
 
-bool Disk::move_into_place(const std::string& from, const std::string& to, bool replace) {
-  int folder = folder_.get();
-  if (replace) return renameat(folder, from.c_str(), folder, to.c_str()) == 0;
-  if (linkat(folder, from.c_str(), folder, to.c_str(), 0) == 0) return true;
-  if (errno == EEXIST) return false;  // another won, and its bytes will do
-  if (renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) == 0) return true;
-  if (errno == EEXIST) return false;
-  return renameat(folder, from.c_str(), folder, to.c_str()) == 0;
+/// `link` is the only one of the three that every file system makes atomic; some have no links.
+int Disk::move_into_place(const std::string& from, const std::string& to, bool replace) {
+  int in = folder();
+  auto rename_over = [&] { return renameat(in, from.c_str(), in, to.c_str()) == 0 ? 0 : errno; };
+  if (replace) return rename_over();
+  if (linkat(in, from.c_str(), in, to.c_str(), 0) == 0) return 0;
+  if (errno == EEXIST || is_full(errno)) return errno;
+  if (renameat2(in, from.c_str(), in, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  return errno == EEXIST || is_full(errno) ? errno : rename_over();
+}
+
+void Disk::note_store(const Request& request, std::int64_t bytes, std::int64_t entries) {
+  note({.kind = Event::Kind::store, .layer = kind(), .spec_line = request.spec_line, .target = request.target});
+  Usage now = add_usage(folder(), bytes, entries);
+  if (needs_collection(now, options_.limits, std::time(nullptr))) collect_down_to(options_.limits);
+}
+
+void Disk::collect_down_to(const Limits& limits) {
+  Collected collected = collect(folder(), limits);
+  if (collected.evicted.entries > 0)
+    note({.kind = Event::Kind::evict, .layer = kind(), .count = collected.evicted.entries});
 }
 
 void Disk::reject(const std::string& file, const std::string& reason) {
   std::string from = shard_of(file) + "/" + file, to = "bad/" + file;
   bool moved = writable_ && renameat(folder_.get(), from.c_str(), folder_.get(), to.c_str()) == 0;
   if (moved) prune_bad();
+  note({.kind = Event::Kind::quarantine, .layer = kind(), .cause = reason});
   warn_once("damaged " + path_, Error(Code::damaged, "a cache entry is not used: " + reason,
                                       {{"layer", path_},
                                        {"name", file},

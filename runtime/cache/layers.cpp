@@ -7,9 +7,21 @@
 namespace pagejit::cache {
 
 std::optional<Hit> Layers::get(const Wanted& wanted) {
+  std::optional<Hit> with_ptx;
+  for (bool slow : {false, true})
+    for (const auto& layer : layers_) {
+      if (layer->slow() != slow || (slow && with_ptx)) continue;
+      std::optional<Hit> hit = layer->get(wanted);
+      if (hit && (wanted.assembler.empty() || !hit->artifact.cubin.empty())) return hit;
+      if (hit && !with_ptx) with_ptx = std::move(hit);
+    }
+  return with_ptx;
+}
+
+std::string_view Layers::kind_of(const std::string& name) const {
   for (const auto& layer : layers_)
-    if (std::optional<Hit> hit = layer->get(wanted)) return hit;
-  return std::nullopt;
+    if (layer->name() == name) return layer->kind();
+  return "";
 }
 
 void Layers::put(const Request& request, const Artifact& artifact, std::string_view history, bool replace) {

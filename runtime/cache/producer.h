@@ -10,5 +10,9 @@ namespace pagejit::cache {
 std::string full_producer(std::string_view compiler, std::string_view assembler);
 /// What is left of a producer text without the assembler's lines.
 std::string compiler_part(std::string_view producer);
+/// The assembler's lines of a producer text, without its chip: "assembler=driver 13000".
+std::string assembler_part(std::string_view producer);
+/// Whether its assembler is on the short list of those whose code is never used, whatever the policy.
+bool known_bad(std::string_view producer);
 
 }  // namespace pagejit::cache

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "runtime/base/error.h"
 #include "runtime/base/text.h"
@@ -35,20 +37,34 @@ void make_folders(const std::string& path) {
   }
 }
 
-void check_owner(const std::string& path, int fd, bool may_be_roots) {
-  struct stat status;
-  if (fstat(fd, &status) != 0) unusable(path, std::strerror(errno));
-  bool ours = status.st_uid == geteuid() || (may_be_roots && status.st_uid == 0);
-  if (!ours) unusable(path, "the folder belongs to another user", &status);
-  if (status.st_mode & (S_IWGRP | S_IWOTH)) unusable(path, "others may write into the folder", &status);
+bool in_group(gid_t group) {
+  if (group == getegid()) return true;
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, getgroups(0, nullptr))));
+  int count = getgroups(static_cast<int>(groups.size()), groups.data());
+  return count > 0 && std::find(groups.begin(), groups.begin() + count, group) != groups.begin() + count;
 }
 
-void make_inside(int v1) {
-  for (const char* name : {"objects", "tmp", "bad"}) mkdirat(v1, name, 0700);
-  Fd file(openat(v1, "CACHEDIR.TAG", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (file) write_all(file.get(), tag);
+void check_owner(const std::string& path, int fd, Access access) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) unusable(path, std::strerror(errno));
+  bool shared = access == Access::group && in_group(status.st_gid);
+  bool ours = status.st_uid == geteuid() || (access == Access::read_only && status.st_uid == 0) || shared;
+  if (!ours) unusable(path, "the folder belongs to another user", &status);
+  mode_t refused = access == Access::own ? S_IWGRP | S_IWOTH : S_IWOTH;
+  if (status.st_mode & refused) unusable(path, "others may write into the folder", &status);
+}
+
+/// The one folder whose mode decides that of everything below it.
+void make_v1(int root, Access access) {
+  if (mkdirat(root, "v1", 0700) == 0 && access == Access::group) fchmodat(root, "v1", 02770, 0);
 }
 }  // namespace
+
+void make_inside(int v1) {
+  for (const char* name : {"objects", "tmp", "bad"}) make_folder(v1, name);
+  Fd file = open_to_write(v1, "CACHEDIR.TAG", O_WRONLY | O_EXCL);
+  if (file) write_all(file.get(), tag);
+}
 
 std::string private_root(const Settings& settings) {
   if (!settings.cache_dir.empty()) return settings.cache_dir;
@@ -57,15 +73,16 @@ std::string private_root(const Settings& settings) {
   return {};
 }
 
-Fd open_root(const std::string& path, bool make) {
+Fd open_root(const std::string& path, Access access) {
+  bool make = access != Access::read_only;
   if (make) make_folders(path);
   Fd root(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root) unusable(path, std::strerror(errno));
-  check_owner(path, root.get(), !make);
-  if (make) mkdirat(root.get(), "v1", 0700);
+  check_owner(path, root.get(), access);
+  if (make) make_v1(root.get(), access);
   Fd v1 = open_folder(root.get(), "v1");
   if (!v1) unusable(path + "/v1", std::strerror(errno));
-  check_owner(path + "/v1", v1.get(), !make);
+  check_owner(path + "/v1", v1.get(), access);
   if (make) make_inside(v1.get());
   return v1;
 }

@@ -11,9 +11,17 @@ namespace pagejit::cache {
 /// PAGEJIT_CACHE_DIR, else $XDG_CACHE_HOME/pagejit, else $HOME/.cache/pagejit, else empty: memory only.
 std::string private_root(const Settings& settings);
 
-/// Opens `path` and its folder v1, making what is missing with mode 0700 if `make`. Throws Error(unsafe_cache) where it
-/// cannot, where it belongs to another user (root's is fine to read), or where others may write into it.
-Fd open_root(const std::string& path, bool make);
+enum class Access {
+  read_only,  // nothing is made; the folder may be root's
+  own,        // for this user alone: what is missing is made with mode 0700
+  group,      // for a group: 2770, and another member may own it
+};
+
+/// Opens `path` and its folder v1. Throws Error(unsafe_cache) where it cannot, where it belongs to somebody else, or
+/// where others may write into it.
+Fd open_root(const std::string& path, Access access);
+/// The folders that a private root has; needed again where somebody emptied it under us.
+void make_inside(int v1);
 
 /// "<spec>-<key>-" and "<spec>-<key>-<producer>.pj".
 std::string entry_prefix(const Request& request);
