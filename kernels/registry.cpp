@@ -21,6 +21,13 @@ std::vector<FieldHelp> help_for(std::string_view (*text)(std::string_view)) {
 }
 
 template <class Spec>
+void check_value(const std::string& field, const std::string& value) {
+  Spec s;
+  set_field(s, field, value);
+  check_fields(s);
+}
+
+template <class Spec>
 std::string canonical_line(std::string_view family, std::string_view line) {
   Spec s = parse_spec<Spec>(line);
   check(s);
@@ -39,6 +46,7 @@ std::vector<std::string> lines(std::string_view family, const std::vector<Spec>&
          id::summary(),                                                             \
          [](std::string_view line) { return canonical_line<id::Spec>(#id, line); }, \
          [] { return help_for<id::Spec>(id::field_help); },                         \
+         check_value<id::Spec>,                                                     \
          [] { return abi_text<id::Params>(); },                                     \
          [](const ModelShape& model) { return lines(#id, id::specs_for_model(model)); }},
 

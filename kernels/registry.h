@@ -21,6 +21,8 @@ struct Family {
   /// Reads a line, checks it and prints it with every field, sorted. Throws Error(argument).
   std::string (*canonical)(std::string_view line);
   std::vector<FieldHelp> (*fields)();
+  /// Throws Error(argument) where there is no such field, or where it cannot have this value in any Spec.
+  void (*check_value)(const std::string& field, const std::string& value);
   /// Layout of the Params struct.
   std::string (*abi)();
   /// The lines of all Specs that serving this model can ask for.

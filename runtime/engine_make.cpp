@@ -70,6 +70,7 @@ Made Engine::make_image(const Request& request, Assembler& assembler, bool trust
   cache::Wanted want = wanted(request);
   want.assembler = assembler.producer();
   want.chip = assembler.chip();
+  want.complete = options_.complete;
   want.driver = trust_cubins ? assembler.driver() : -1;  // of which there is no cubin
   std::optional<cache::ByteLock> lock;
   std::optional<cache::Hit> hit = audited(look_up_or_take_turn(want, lock), request);

@@ -37,7 +37,7 @@ const std::vector<Rule>& rules() {
 
 bool standard(const std::string& name) {
   static const std::set<std::string> system = {"unistd.h", "fcntl.h",  "pthread.h", "dirent.h",
-                                               "stdint.h", "stddef.h", "stdlib.h"};
+                                               "stdint.h", "stddef.h", "stdlib.h", "elf.h"};
   return name.find_first_of("./") == std::string::npos || name.starts_with("sys/") || name.starts_with("sanitizer/") ||
          system.count(name) != 0;
 }
