@@ -2,3 +2,4 @@
 #pragma once
 #include "kernels/flatten/host.h"
 #include "kernels/indices/host.h"
+#include "kernels/rope/host.h"

@@ -5,6 +5,7 @@
 #include "kernels/flatten/template.h"
 #include "kernels/indices/template.h"
 #include "kernels/registry.h"
+#include "kernels/rope/template.h"
 #include "runtime/base/error.h"
 #include "runtime/base/fields.h"
 

@@ -57,6 +57,16 @@ Destination find_destination(Kernel& k, const Destinations& lists, const Tile& t
   return lists.where == Where::slots ? by_slot(k, lists, token, live) : by_position(k, lists, token, live);
 }
 
+Tile is_written(Kernel& k, const Destinations& lists, const Tile& token, const Tile& live) {
+  if (lists.where == Where::slots) {
+    Tile slot = k.load(lists.slots + token, live, "slot");
+    return live & counts(k, lists, token) & (slot >= 0);
+  }
+  Tile batch = k.load(lists.batch + token, live, "batch");
+  Tile position = k.load(lists.position + token, live, "position");
+  return live & counts(k, lists, token) & (batch >= 0) & (position >= 0);
+}
+
 Destination find_destinations(Kernel& k, const Destinations& lists, const Value& first_token, const Value& tokens) {
   if (lists.where == Where::ragged) return by_sequence(k, lists, first_token, tokens);
   return find_destination(k, lists, first_token + k.thread(), k.thread() < tokens);

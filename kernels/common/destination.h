@@ -37,8 +37,11 @@ struct Destination {
 /// written nowhere, and nothing that belongs to them is looked up.
 Destination find_destination(Kernel& k, const Destinations& lists, const Tile& token, const Tile& live);
 
-/// The same for any form: thread r finds token first_token + r, for r < tokens. Called by whole warps, any number of
-/// them.
+/// Whether such a token is written anywhere, without looking up where: for what else is left out with it.
+Tile is_written(Kernel& k, const Destinations& lists, const Tile& token, const Tile& live);
+
+/// The destination for any form: thread r finds token first_token + r, for r < tokens. Called by whole warps, any
+/// number of them.
 Destination find_destinations(Kernel& k, const Destinations& lists, const Value& first_token, const Value& tokens);
 
 }  // namespace pagejit

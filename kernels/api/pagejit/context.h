@@ -7,6 +7,7 @@
 
 #include "kernels/flatten/args.h"
 #include "kernels/indices/args.h"
+#include "kernels/rope/args.h"
 #include "runtime/backend.h"
 
 namespace pagejit {

@@ -4,5 +4,6 @@
 #include <pagejit/error.h>
 #include <pagejit/flatten.h>
 #include <pagejit/indices.h>
+#include <pagejit/rope.h>
 #include <pagejit/statistics.h>
 #include <pagejit/tensor.h>

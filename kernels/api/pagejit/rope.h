@@ -1,0 +1,3 @@
+// rope: rotary embedding, quantisation and append in one launch. See docs/kernels/rope.md.
+#pragma once
+#include "kernels/rope/args.h"
