@@ -77,11 +77,13 @@ std::string describe(const Tensor& t);
 /// Gathers the alignment that a call's tensors have in common.
 class AlignmentOf {
  public:
-  /// The pointer and every stride that is used, all but the last one. A tensor of no elements says nothing.
-  void add(const Tensor& t) {
+  /// The pointer and every stride that is used, all but the last one. A tensor of no elements says nothing. `enough`: a
+  /// power of two, in bytes; a tensor that is aligned to so much spoils nobody's class.
+  void add(const Tensor& t, int enough = 16) {
     std::uint64_t all = 0, scale = static_cast<std::uint64_t>(bytes(t.elem));
     for (int d = 0; d < t.rank - 1; ++d) all |= static_cast<std::uint64_t>(t.step(d)) * scale;
-    bits_ |= all | reinterpret_cast<std::uintptr_t>(t.data);
+    all |= reinterpret_cast<std::uintptr_t>(t.data);
+    if ((all & static_cast<std::uint64_t>(enough - 1)) != 0) bits_ |= all;
   }
   Align get() const {
     if (bits_ % 16 == 0) return Align::a16;

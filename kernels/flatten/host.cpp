@@ -1,79 +1,29 @@
-#include "kernels/flatten/host.h"
-
 #include <fmt/format.h>
 
-#include "kernels/common/check.h"
+#include "kernels/flatten/views.h"
 #include "runtime/base/error.h"
 
 namespace pagejit::flatten {
 namespace {
 
-constexpr unsigned floats = elem_set(Elem::f16, Elem::bf16, Elem::f32), integers = elem_set(Elem::i32, Elem::i64);
-constexpr std::int64_t max_heads = 65535, max_batch = (1ll << 31) - 65;
-
 // Each argument's name and axes, for either order of the axes.
-constexpr Expected k_cache_nhd{"k_cache", "[pages, page, heads, dim]", 4, floats};
-constexpr Expected k_cache_hnd{"k_cache", "[pages, heads, page, dim]", 4, floats};
-constexpr Expected v_cache_nhd{"v_cache", "[pages, page, heads, dim]", 4, floats};
-constexpr Expected v_cache_hnd{"v_cache", "[pages, heads, page, dim]", 4, floats};
+constexpr Names k_cache_names{{"k_cache", "[pages, page, heads, dim]", 4, floats},
+                              {"k_cache", "[pages, heads, page, dim]", 4, floats}};
+constexpr Names v_cache_names{{"v_cache", "[pages, page, heads, dim]", 4, floats},
+                              {"v_cache", "[pages, heads, page, dim]", 4, floats}};
+constexpr Names k_scales_names{{"k_scales", "[pages, page, heads, numbers]", 4, floats},
+                               {"k_scales", "[pages, heads, page, numbers]", 4, floats}};
+constexpr Names v_scales_names{{"v_scales", "[pages, page, heads, numbers]", 4, floats},
+                               {"v_scales", "[pages, heads, page, numbers]", 4, floats}};
 constexpr Expected k_out_shd{"k_out", "[out_rows, heads, dim]", 3, floats};
 constexpr Expected k_out_hsd{"k_out", "[heads, out_rows, dim]", 3, floats};
 constexpr Expected v_out_shd{"v_out", "[out_rows, heads, dim]", 3, floats};
 constexpr Expected v_out_hsd{"v_out", "[heads, out_rows, dim]", 3, floats};
-constexpr Expected table_names{"block_table", "[batch, columns]", 2, integers};
-constexpr Expected lengths_names{"lengths", "[batch]", 1, integers};
-constexpr Expected starts_names{"start_loc", "[batch]", 1, integers};
-
-/// A cache, whatever the order of its axes.
-struct CacheView {
-  const Tensor& t;
-  const Expected& names;
-  std::int64_t page, heads, dim, page_step, row_step, head_step;
-};
-
-CacheView view_cache(const Tensor& t, const Expected& names, FlattenArgs::Layout layout) {
-  check_tensor<4>(t, names);
-  int row = layout == FlattenArgs::Layout::nhd ? 1 : 2, head = 3 - row;
-  return {t, names, t.shape[row], t.shape[head], t.shape[3], t.step(0), t.step(row), t.step(head)};
-}
-
-/// An output, whatever the order of its axes.
-struct OutView {
-  const Tensor& t;
-  const Expected& names;
-  std::int64_t rows, heads, dim, row_step, head_step;
-};
-
-OutView view_out(const Tensor& t, const Expected& names, FlattenArgs::Out out) {
-  check_tensor<3>(t, names);
-  check_no_overlap(t, names);
-  int row = out == FlattenArgs::Out::shd ? 0 : 1, head = 1 - row;
-  return {t, names, t.shape[row], t.shape[head], t.shape[2], t.step(row), t.step(head)};
-}
-
-void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
-                 std::int64_t most) {
-  if (value < least || value > most) [[unlikely]]
-    bad_argument(what, t, fmt::format("has {} {}", value, axis), fmt::format("{} to {}", least, most));
-}
-
-void check_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem) {
-  if (t.elem != elem) [[unlikely]]
-    bad_argument(what, t, "has another element type than " + std::string(model.name), "the same one");
-}
-
 bool same_memory(const Tensor& a, const Tensor& b) {
   bool same = a.data == b.data;
   for (int d = 0; d + 1 < a.rank; ++d) same = same && a.step(d) == b.step(d);
   return same;
 }
-
-/// All views of one call; V's are K's where V is a prefix of K.
-struct Views {
-  CacheView k, v;
-  OutView k_out, v_out;
-  bool joint;
-};
 
 bool is_joint(const FlattenArgs& a) {
   return a.v_out.omitted() || (a.v_out.data != nullptr && a.v_out.data == a.k_out.data);
@@ -86,50 +36,51 @@ void check_prefix(const Expected& v_names, const Tensor& v, const Expected& k_na
                  fmt::format("is not a prefix of {} (same memory and strides, no larger head dim)", k_names.name), why);
 }
 
-Views view_all(const FlattenArgs& a) {
-  bool nhd = a.layout == FlattenArgs::Layout::nhd, shd = a.out == FlattenArgs::Out::shd, joint = is_joint(a);
-  CacheView k = view_cache(a.k_cache, nhd ? k_cache_nhd : k_cache_hnd, a.layout);
-  const Expected& v_names = nhd ? v_cache_nhd : v_cache_hnd;
-  CacheView v = joint && a.v_cache.omitted() ? k : view_cache(a.v_cache, v_names, a.layout);
-  OutView k_out = view_out(a.k_out, shd ? k_out_shd : k_out_hsd, a.out);
-  OutView v_out = joint && a.v_out.omitted() ? k_out : view_out(a.v_out, shd ? v_out_shd : v_out_hsd, a.out);
-  if (joint) {
-    check_prefix(v.names, v.t, k.names, k.t, "that, or a v_out with memory of its own");
-    check_prefix(v_out.names, v_out.t, k_out.names, k_out.t, "that, or memory of its own");
-  }
-  return {k, v, k_out, v_out, joint};
+/// One side's three tensors, each checked by itself.
+struct SideNames {
+  const Names &cache, &scales;
+  const Expected& out;
+};
+SideView view_side(const FlattenArgs& a, const Tensor& cache, const Tensor& scales, const Tensor& out,
+                   const SideNames& names, Quant quant) {
+  Expected cache_names = names.cache.of(a.layout);
+  cache_names.elems = stored_elems(quant);
+  CacheView c = view_cache(cache, cache_names, a.layout, quant);
+  ScalesView s = view_scales(scales, names.scales, quant, c, a.layout);
+  OutView o = view_out(out, names.out, a.out);
+  return {c, s, o, {cache.elem, quant, static_cast<int>(c.width) * per_code(quant)}};
 }
 
-void check_sizes(const FlattenArgs& a, const Views& w) {
-  check_range(w.k.names, w.k.t, "rows a page", w.k.page, 1, 1 << 20);
-  check_range(w.k.names, w.k.t, "elements a head", w.k.dim, 1, max_dim);
-  check_range(w.v.names, w.v.t, "elements a head", w.v.dim, 1, max_dim);
-  check_range(w.k.names, w.k.t, "heads", w.k.heads, 0, max_heads);
-  check_range(w.k_out.names, w.k_out.t, "rows", w.k_out.rows, 0, max_rows);
-  check_elem(w.v.names, w.v.t, w.k.names, w.k.t.elem);
-  check_elem(w.v_out.names, w.v_out.t, w.k_out.names, w.k_out.t.elem);
-  check_size(w.v.names, "pages", w.v.t.shape[0], w.k.names, w.k.t.shape[0]);
-  check_size(w.v.names, "rows a page", w.v.page, w.k.names, w.k.page);
-  check_size(w.v.names, "heads", w.v.heads, w.k.names, w.k.heads);
-  check_size(w.k_out.names, "heads", w.k_out.heads, w.k.names, w.k.heads);
-  check_size(w.k_out.names, "elements a head", w.k_out.dim, w.k.names, w.k.dim);
-  check_size(w.v_out.names, "heads", w.v_out.heads, w.k.names, w.k.heads);
-  check_size(w.v_out.names, "rows", w.v_out.rows, w.k_out.names, w.k_out.rows);
-  if (!w.joint || !a.v_out.omitted()) check_size(w.v_out.names, "elements a head", w.v_out.dim, w.v.names, w.v.dim);
+/// V where it is a prefix of K: what is given of it must say so.
+SideView view_prefix(const FlattenArgs& a, const SideView& k, const SideNames& names) {
+  if (a.quant == Quant::turbo4)
+    fail(Code::argument, "quant is turbo4 but v_out is left out; expected one: no part of K in turbo4 is a V in turbo2",
+         {{"argument", "v_out"}});
+  if (!a.v_scales.omitted())
+    bad_argument(names.scales.of(a.layout), a.v_scales, "is given but only K is copied", "it to be left out");
+  const Tensor &cache = a.v_cache.omitted() ? a.k_cache : a.v_cache, &out = a.v_out.omitted() ? a.k_out : a.v_out;
+  Expected cache_names = names.cache.of(a.layout);
+  cache_names.elems = stored_elems(a.quant);
+  SideView v{view_cache(cache, cache_names, a.layout, a.quant), k.scales, view_out(out, names.out, a.out), k.spec};
+  v.spec.dim = static_cast<int>(v.cache.width) * per_code(a.quant);
+  check_prefix(v.cache.names, cache, k.cache.names, a.k_cache, "that, or a v_out with memory of its own");
+  check_prefix(v.out.names, out, k.out.names, a.k_out, "that, or memory of its own");
+  return v;
 }
 
-void check_batch(const FlattenArgs& a) {
-  check_tensor<1>(a.lengths, lengths_names);
-  check_tensor<2>(a.block_table, table_names);
-  check_range(lengths_names, a.lengths, "sequences", a.lengths.shape[0], 0, max_batch);
-  check_size(table_names, "rows", a.block_table.shape[0], lengths_names, a.lengths.shape[0]);
-  if (!a.start_loc.omitted()) {
-    check_tensor<1>(a.start_loc, starts_names);
-    check_size(starts_names, "elements", a.start_loc.shape[0], lengths_names, a.lengths.shape[0]);
-  }
-  if (a.zero_gaps && a.tail != Tail::zero)
-    fail(Code::argument, "zero_gaps is set but the tail is left untouched; expected tail = zero, or zero_gaps off",
-         {{"argument", "zero_gaps"}});
+void check_sizes(const FlattenArgs& a, const SideView& k, const SideView& v, bool joint) {
+  check_same_elem(v.cache.names, v.cache.t, k.cache.names, k.cache.t.elem);
+  check_same_elem(v.out.names, v.out.t, k.out.names, k.out.t.elem);
+  if (model_metadata(a.quant) && !joint)
+    check_same_elem(v_scales_names.nhd, a.v_scales, k_scales_names.nhd, a.k_scales.elem);
+  check_size(v.cache.names, "pages", v.cache.t.shape[0], k.cache.names, k.cache.t.shape[0]);
+  check_size(v.cache.names, "rows a page", v.cache.page, k.cache.names, k.cache.page);
+  check_size(v.cache.names, "heads", v.cache.heads, k.cache.names, k.cache.heads);
+  check_size(k.out.names, "heads", k.out.heads, k.cache.names, k.cache.heads);
+  check_size(k.out.names, "elements a head", k.out.dim, k.cache.names, k.spec.dim);
+  check_size(v.out.names, "heads", v.out.heads, k.cache.names, k.cache.heads);
+  check_size(v.out.names, "rows", v.out.rows, k.out.names, k.out.rows);
+  if (!joint || !a.v_out.omitted()) check_size(v.out.names, "elements a head", v.out.dim, v.cache.names, v.spec.dim);
 }
 
 void check_host_lengths(const FlattenArgs& a, std::int64_t page) {
@@ -149,64 +100,23 @@ void check_host_lengths(const FlattenArgs& a, std::int64_t page) {
   }
 }
 
-Spec choose_spec(const FlattenArgs& a, const Views& w) {
-  AlignmentOf alignment;
-  alignment.add(w.k.t);
-  alignment.add(w.k_out.t);
-  if (!w.joint) {
-    alignment.add(w.v.t);
-    alignment.add(w.v_out.t);
-  }
-  Spec s;
-  s.kv = w.k.t.elem;
-  s.to = w.k_out.t.elem;
-  s.dim_k = static_cast<int>(w.k.dim);
-  s.dim_v = static_cast<int>(w.joint ? w.k.dim : w.v.dim);
-  s.page = static_cast<int>(w.k.page);
-  s.joint = w.joint;
-  s.tail = a.tail;
-  s.table = a.block_table.elem;
-  s.lengths = a.lengths.elem;
-  s.starts = a.start_loc.omitted() ? Starts::computed : a.start_loc.elem == Elem::i64 ? Starts::i64 : Starts::i32;
-  s.align = alignment.get();
-  choose_block(s, a.tuning);
-  return s;
-}
-
-void fill_params(const FlattenArgs& a, const Views& w, const LaunchShape& shape, Params& p) {
-  p.k_cache = w.k.t.data, p.k_page = w.k.page_step, p.k_row = w.k.row_step, p.k_head = w.k.head_step;
-  p.v_cache = w.v.t.data, p.v_page = w.v.page_step, p.v_row = w.v.row_step, p.v_head = w.v.head_step;
-  p.k_out = w.k_out.t.data, p.k_out_row = w.k_out.row_step, p.k_out_head = w.k_out.head_step;
-  p.v_out = w.v_out.t.data, p.v_out_row = w.v_out.row_step, p.v_out_head = w.v_out.head_step;
-  p.table = a.block_table.data, p.table_row = a.block_table.step(0);
-  p.lengths = a.lengths.data;
-  p.starts = a.start_loc.data;
-  p.out_rows = static_cast<std::int32_t>(w.k_out.rows);
-  p.batch = static_cast<std::int32_t>(a.lengths.shape[0]);
-  p.heads = static_cast<std::int32_t>(w.k.heads);
-  p.zero_gaps = a.zero_gaps;
-  p.settled = a.settled;
-  p.rows = shape.rows, p.group = shape.group;
-  p.magic = ((1ll << 32) + shape.group - 1) / shape.group;
-}
-
 }  // namespace
 
-bool plan(const FlattenArgs& args, int multiprocessors, Plan& out) {
-  Views views = view_all(args);
-  check_sizes(args, views);
-  check_batch(args);
-  if (!args.host_lengths.empty()) check_host_lengths(args, views.k.page);
-  out.spec = choose_spec(args, views);
-
-  bool nothing_owned = args.lengths.shape[0] == 0 && args.tail == Tail::untouched;
-  if (views.k_out.rows == 0 || views.k.heads == 0 || nothing_owned) return false;
-  bool rows_adjacent = views.k_out.row_step < views.k_out.head_step && views.k.heads > 1;
-  LaunchShape shape = launch_shape(out.spec, views.k.heads, views.k_out.rows, args.lengths.shape[0], rows_adjacent,
-                                   multiprocessors, args.tuning);
-  fill_params(args, views, shape, out.params);
-  out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
-  return true;
+bool plan(const FlattenArgs& a, int multiprocessors, Plan& out) {
+  if (a.quant == Quant::turbo2)
+    fail(Code::argument, "quant is turbo2; expected turbo4, which stands for K in turbo4 and V in turbo2",
+         {{"argument", "quant"}});
+  bool shd = a.out == FlattenArgs::Out::shd, joint = is_joint(a);
+  SideNames k_names{k_cache_names, k_scales_names, shd ? k_out_shd : k_out_hsd};
+  SideNames v_names{v_cache_names, v_scales_names, shd ? v_out_shd : v_out_hsd};
+  SideView k = view_side(a, a.k_cache, a.k_scales, a.k_out, k_names, a.quant);
+  Quant quant_v = a.quant == Quant::turbo4 ? Quant::turbo2 : a.quant;
+  SideView v = joint ? view_prefix(a, k, v_names) : view_side(a, a.v_cache, a.v_scales, a.v_out, v_names, quant_v);
+  check_sizes(a, k, v, joint);
+  Lists lists = check_lists(a.block_table, a.lengths, a.start_loc, a.tail, a.zero_gaps);
+  lists.settled = a.settled, lists.tuning = a.tuning;
+  if (!a.host_lengths.empty()) check_host_lengths(a, k.cache.page);
+  return plan(k, joint ? nullptr : &v, lists, multiprocessors, out);
 }
 
 }  // namespace pagejit::flatten

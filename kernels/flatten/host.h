@@ -22,6 +22,7 @@ struct Plan {
 /// Throws Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.
 /// Takes constant time, save for host_lengths; looks at no device memory.
 bool plan(const FlattenArgs& args, int multiprocessors, Plan& out);
+bool plan(const FlattenMlaArgs& args, int multiprocessors, Plan& out);
 
 /// Sets threads and unroll, which follow from the other fields.
 void choose_block(Spec& s, const Tuning& tuning = {});

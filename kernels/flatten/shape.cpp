@@ -12,49 +12,21 @@ constexpr T ceil_div(T a, T b) {
   return (a + b - 1) / b;
 }
 
-void need(bool ok, std::string_view field, std::string value, std::string_view expected) {
-  if (!ok)
-    fail(Code::argument, fmt::format("{} is {}; expected {}", field, value, expected), {{"field", std::string(field)}});
-}
-
-std::string_view name_of(Elem e) {
-  return enum_names(e)[static_cast<std::size_t>(e)].second;
-}
-
-bool is_model_float(Elem e) {
-  return e == Elem::f16 || e == Elem::bf16 || e == Elem::f32;
-}
-bool is_index(Elem e) {
-  return e == Elem::i32 || e == Elem::i64;
-}
-
 }  // namespace
-
-void check(const Spec& s) {
-  check_fields(s);
-  auto elem = [](Elem e) { return std::string(name_of(e)); };
-  need(is_model_float(s.kv), "kv", elem(s.kv), "f16, bf16 or f32");
-  need(is_model_float(s.to), "to", elem(s.to), "f16, bf16 or f32");
-  need(is_index(s.table), "table", elem(s.table), "i32 or i64");
-  need(is_index(s.lengths), "lengths", elem(s.lengths), "i32 or i64");
-  need(s.dim_k <= max_dim, "dim_k", std::to_string(s.dim_k), fmt::format("at most {}", max_dim));
-  need(s.dim_v <= max_dim, "dim_v", std::to_string(s.dim_v), fmt::format("at most {}", max_dim));
-  need(!s.joint || s.dim_v == s.dim_k, "dim_v", std::to_string(s.dim_v),
-       fmt::format("{}, as dim_k: V is a part of K (joint)", s.dim_k));
-  need(items(s) >= 1, "threads", std::to_string(s.threads),
-       "threads × unroll × the elements of an access to be at least one head dim");
-}
 
 void choose_block(Spec& s, const Tuning& tuning) {
   s.threads = least_threads(s);
   // Heads whose size is a power of two fill a block without a rest: nothing to weigh, and no division before a launch.
-  bool one_size = s.joint || s.dim_k == s.dim_v, power = (s.dim_k & (s.dim_k - 1)) == 0;
-  bool exact = one_size && power && s.dim_k <= s.threads * vector_elements(s, s.dim_k);
+  SideSpec k = k_side(s), v = v_side(s);
+  bool one_size = s.joint || (s.dim_k == s.dim_v && s.quant_k == s.quant_v), power = (k.width() & (k.width() - 1)) == 0;
+  bool exact = one_size && power && k.width() <= s.threads * vector_elements(s.align, k);
   if (tuning.threads > 0) s.threads = tuning.threads;
   s.unroll = tuning.unroll > 0 ? tuning.unroll : exact ? least_unroll(s) : unroll_for(s);
   // A block holds at least one head: narrow accesses to a wide head need more of them.
-  auto holds = [&](int dim) { return s.threads * s.unroll * vector_elements(s, dim) >= dim; };
-  while (!holds(s.dim_k) || !holds(s.dim_v)) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
+  auto holds = [&](const SideSpec& side) {
+    return s.threads * s.unroll * vector_elements(s.align, side) >= side.width();
+  };
+  while (!holds(k) || !holds(v)) (s.unroll < 16 ? s.unroll : s.threads) *= 2;
 }
 
 LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_rows, std::int64_t batch,
@@ -86,8 +58,12 @@ std::string_view summary() {
 
 std::string_view field_help(std::string_view field) {
   static constexpr std::pair<std::string_view, std::string_view> rows[] = {
-      {"kv", "element of the cache: f16, bf16 or f32"},
-      {"to", "element of the output: f16, bf16 or f32"},
+      {"k", "stored element of K: f16, bf16, f32 or u8 as they are; e4m3, e5m2 or u8 where quantised"},
+      {"v", "stored element of V; joint: the same as k"},
+      {"to", "element of the output: f16, bf16 or f32; u8 where bytes are copied"},
+      {"quant_k", "how K is quantised"},
+      {"quant_v", "how V is quantised; joint: the same as quant_k"},
+      {"meta", "element of int8's, int4's and turbo's scales and zeros: f16, bf16 or f32"},
       {"dim_k", "head dim of K"},
       {"dim_v", "head dim of V; joint: the same as dim_k"},
       {"page", "rows of a page"},
@@ -95,7 +71,9 @@ std::string_view field_help(std::string_view field) {
       {"tail", "output rows after the last sequence"},
       {"table", "element of the page table: i32 or i64"},
       {"lengths", "element of the lengths: i32 or i64"},
-      {"starts", "first output row of each sequence: given, or the running sum of lengths"},
+      {"starts",
+       "first output row of each sequence: given, or the running sum of lengths; indptr: and of the next one"},
+      {"offsets", "the first row of a sequence is a token that is given, not token 0"},
       {"align", "what pointers and strides in bytes are multiples of"},
       {"threads", "threads of a block"},
       {"unroll", "accesses in flight, a thread, of each tensor"}};
@@ -107,7 +85,7 @@ std::string_view field_help(std::string_view field) {
 std::vector<Spec> specs_for_model(const ModelShape& m) {
   std::vector<Spec> all;
   Spec s;
-  s.kv = s.to = m.elem;
+  s.k = s.v = s.to = m.elem;
   s.dim_k = m.dim_k;
   s.dim_v = m.joint ? m.dim_k : m.dim_v;
   s.joint = m.joint;

@@ -1,4 +1,4 @@
-// flatten_kv_cache: what is compiled (Spec), what is launched (Params), and the shape of a launch.
+// Gathers out of a paged cache: what is compiled (Spec), what is launched (Params), and the shape of a launch.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kernels/common/align.h"
+#include "kernels/common/quant.h"
 #include "runtime/base/device_ptr.h"
 #include "runtime/base/elem.h"
 #include "runtime/base/fields.h"
@@ -21,32 +22,46 @@ constexpr auto enum_names(Tail) {
 }
 
 /// Where the first output row of each sequence comes from.
-enum class Starts : unsigned char { computed, i32, i64 };
+enum class Starts : unsigned char {
+  computed,  // the running sum of the lengths
+  i32,
+  i64,
+  indptr,  // i32, and one more of them: a sequence ends where the next one starts; lengths are not read
+};
 constexpr auto enum_names(Starts) {
-  return std::array<std::pair<Starts, std::string_view>, 3>{
-      {{Starts::computed, "computed"}, {Starts::i32, "i32"}, {Starts::i64, "i64"}}};
+  return std::array<std::pair<Starts, std::string_view>, 4>{
+      {{Starts::computed, "computed"}, {Starts::i32, "i32"}, {Starts::i64, "i64"}, {Starts::indptr, "indptr"}}};
 }
 
 /// Neither the cache's layout (NHD, HND) nor the output's (shd, hsd) is here: both are strides, and one kernel serves
 /// all.
 struct Spec {
-  Elem kv = Elem::bf16;  // of the cache: f16, bf16, f32
-  Elem to = Elem::bf16;  // of the output: f16, bf16, f32
+  Elem k = Elem::bf16;   // stored elements of K: f16, bf16, f32 or u8 as they are; e4m3, e5m2 or u8 where quantised
+  Elem v = Elem::bf16;   // of V
+  Elem to = Elem::bf16;  // of the output: f16, bf16, f32; u8 where bytes are copied
+  Quant quant_k = Quant::none;
+  Quant quant_v = Quant::none;
+  Elem meta = Elem::f16;  // of scales and zeros that are of the model's type: f16, bf16, f32
   int dim_k = 128;
   int dim_v = 128;     // joint: the same as dim_k
   int page = 64;       // rows
-  bool joint = false;  // V is a prefix of K: only K is copied
+  bool joint = false;  // V is a prefix of K, or there is none: only K is copied
   Tail tail = Tail::zero;
   Elem table = Elem::i32;    // i32, i64
   Elem lengths = Elem::i32;  // i32, i64
   Starts starts = Starts::computed;
+  bool offsets = false;  // the first row of a sequence is not its token 0 but one that is given
   Align align = Align::a16;
   int threads = 256;  // a block
   int unroll = 1;     // accesses in flight, a thread, of each tensor
 
   static constexpr auto fields() {
-    return std::tuple{field<&Spec::kv>("kv"),
+    return std::tuple{field<&Spec::k>("k"),
+                      field<&Spec::v>("v"),
                       field<&Spec::to>("to"),
+                      field<&Spec::quant_k>("quant_k"),
+                      field<&Spec::quant_v>("quant_v"),
+                      field<&Spec::meta>("meta"),
                       field<&Spec::dim_k>("dim_k", AtLeast{1}),
                       field<&Spec::dim_v>("dim_v", AtLeast{1}),
                       field<&Spec::page>("page", AtLeast{1}),
@@ -55,6 +70,7 @@ struct Spec {
                       field<&Spec::table>("table"),
                       field<&Spec::lengths>("lengths"),
                       field<&Spec::starts>("starts"),
+                      field<&Spec::offsets>("offsets"),
                       field<&Spec::align>("align"),
                       field<&Spec::threads>("threads", OneOf{128, 256, 512, 1024}),
                       field<&Spec::unroll>("unroll", OneOf{1, 2, 4, 8, 16})};
@@ -62,8 +78,26 @@ struct Spec {
   bool operator==(const Spec&) const = default;
 };
 
-/// Rules that span fields; throws Error(argument). In host.cpp.
+/// Rules that span fields; throws Error(argument). In check.cpp.
 void check(const Spec& s);
+
+/// One of the two tensors that a launch copies, as far as it is compiled.
+struct SideSpec {
+  Elem stored;
+  Quant quant;
+  int dim;
+
+  /// Stored elements of a row.
+  constexpr int width() const { return codes(quant, dim); }
+  /// Elements of metadata that are loaded as one.
+  constexpr int pair() const { return quant == Quant::fp8_group ? 1 : metadata(quant, dim); }
+};
+constexpr SideSpec k_side(const Spec& s) {
+  return {s.k, s.quant_k, s.dim_k};
+}
+constexpr SideSpec v_side(const Spec& s) {
+  return {s.v, s.quant_v, s.dim_v};
+}
 
 /// For tools that look for better numbers; 0 leaves a choice to pagejit. None of them changes a result.
 struct Tuning {
@@ -74,17 +108,22 @@ struct Tuning {
 
 /// Everything that may change between two launches. Strides are in elements; the last one of each tensor is 1.
 struct Params {
-  DevicePtr k_cache;  // [pages, page, heads, dim_k] at strides k_page, k_row, k_head
-  DevicePtr v_cache;  // [pages, page, heads, dim_v] at strides v_page, v_row, v_head
+  DevicePtr k_cache;  // [pages, page, heads, stored elements of a row] at strides k_page, k_row, k_head
+  DevicePtr v_cache;  // likewise at v_page, v_row, v_head
   DevicePtr k_out;    // [out_rows, heads, dim_k] at strides k_out_row, k_out_head
   DevicePtr v_out;    // [out_rows, heads, dim_v] at strides v_out_row, v_out_head
   DevicePtr table;    // [batch, …] page ids, rows table_row apart; entries past a sequence's end are never read
   DevicePtr lengths;  // [batch]
-  DevicePtr starts;   // [batch], or null: the exclusive prefix sum of lengths
+  DevicePtr starts;   // [batch], or null: the exclusive prefix sum of lengths; indptr: [batch + 1]
+  DevicePtr offsets;  // [batch] i32: the token of each sequence's first row
+  // fp8: one f32 or one a head. Else, for each page, row and head, metadata(quant, dim) numbers.
+  DevicePtr k_scales, v_scales;
   std::int64_t k_page, k_row, k_head;
   std::int64_t v_page, v_row, v_head;
   std::int64_t k_out_row, k_out_head;
   std::int64_t v_out_row, v_out_head;
+  std::int64_t k_scales_page, k_scales_row, k_scales_head;
+  std::int64_t v_scales_page, v_scales_row, v_scales_head;
   std::int64_t table_row;
   std::int64_t magic;     // ceil(2^32 / group): an item's row by one multiplication
   std::int32_t out_rows;  // rows at and after it are never written; at most max_rows
@@ -102,6 +141,9 @@ struct Params {
                       field<&Params::table>("table"),
                       field<&Params::lengths>("lengths"),
                       field<&Params::starts>("starts"),
+                      field<&Params::offsets>("offsets"),
+                      field<&Params::k_scales>("k_scales"),
+                      field<&Params::v_scales>("v_scales"),
                       field<&Params::k_page>("k_page"),
                       field<&Params::k_row>("k_row"),
                       field<&Params::k_head>("k_head"),
@@ -112,6 +154,12 @@ struct Params {
                       field<&Params::k_out_head>("k_out_head"),
                       field<&Params::v_out_row>("v_out_row"),
                       field<&Params::v_out_head>("v_out_head"),
+                      field<&Params::k_scales_page>("k_scales_page"),
+                      field<&Params::k_scales_row>("k_scales_row"),
+                      field<&Params::k_scales_head>("k_scales_head"),
+                      field<&Params::v_scales_page>("v_scales_page"),
+                      field<&Params::v_scales_row>("v_scales_row"),
+                      field<&Params::v_scales_head>("v_scales_head"),
                       field<&Params::table_row>("table_row"),
                       field<&Params::magic>("magic"),
                       field<&Params::out_rows>("out_rows"),
@@ -119,25 +167,42 @@ struct Params {
                       field<&Params::heads>("heads"),
                       field<&Params::zero_gaps>("zero_gaps"),
                       field<&Params::settled>("settled"),
-
                       field<&Params::rows>("rows"),
                       field<&Params::group>("group")};
   }
 };
 
-/// Elements that one access moves: what alignment and head dim allow, at most 16 bytes of the wider type's narrower
-/// side.
-constexpr int vector_elements(const Spec& s, int dim) {
+/// Stored elements that one access moves: what alignment and the row allow. Of what is copied or cast at most 16 bytes;
+/// of codes as many as make 16 bytes of a 16-bit output, so that neighbouring threads store neighbouring pieces.
+constexpr int vector_elements(Align align, const SideSpec& side) {
   // Powers of two all: shifts and masks, for this is computed before every launch. Bytes 1, 2, 4 shift by 0, 1, 2.
-  int vec = std::min(16, promised_bytes(s.align, s.kv)) >> (bytes(s.kv) >> 1);
-  while ((dim & (vec - 1)) != 0) vec >>= 1;
+  int vec = side.quant == Quant::none ? promised_bytes(align, side.stored) >> (bytes(side.stored) >> 1)
+                                      : std::max(1, promised_bytes(align, Elem::u8) / 2);
+  while ((side.width() & (vec - 1)) != 0) vec >>= 1;
   return vec;
+}
+
+/// What pointers and strides of a side's cache or output of `e` are multiples of, in bytes. More than the widest access
+/// moves would be of no use: a planar page's scales, 4 bytes a row, do not spoil the class of its codes.
+constexpr int promised_bytes(Align align, const SideSpec& side, Elem e) {
+  return std::min(promised_bytes(align, e), vector_elements(Align::a16, side) * bytes(e));
+}
+/// The same of its metadata.
+constexpr int promised_scale_bytes(Align align, const SideSpec& side, Elem e) {
+  return std::min(promised_bytes(align, e), std::max(1, side.pair()) * bytes(e));
 }
 
 /// Items, (row, head) pairs of K and of V, that a block copies at most. At least 1 for any dims that check() lets pass.
 constexpr int items(const Spec& s) {
-  auto of = [&](int dim) { return s.threads * s.unroll * vector_elements(s, dim) / dim; };
-  return s.joint ? of(s.dim_k) : std::min(of(s.dim_k), of(s.dim_v));
+  auto of = [&](const SideSpec& side) { return s.threads * s.unroll * vector_elements(s.align, side) / side.width(); };
+  return s.joint ? of(k_side(s)) : std::min(of(k_side(s)), of(v_side(s)));
+}
+
+/// Accesses in flight, a thread, that hold all items of a side: fewer than unroll where its rows are the smaller ones.
+constexpr int side_unroll(const Spec& s, const SideSpec& side) {
+  int unroll = 1;
+  while (s.threads * unroll * vector_elements(s.align, side) < items(s) * side.width()) unroll *= 2;
+  return unroll;
 }
 
 /// One tensor alone wants more accesses in flight, from smaller blocks (docs/measured.md).
@@ -151,13 +216,13 @@ constexpr int least_unroll(const Spec& s) {
 /// Accesses in flight, a thread, of each tensor: as few as keep seven of eight threads busy. Blocks are many, and what
 /// is in flight comes from their number.
 constexpr int unroll_for(Spec s) {
-  auto busy = [&](int unroll, int dim) {
+  auto busy = [&](int unroll, const SideSpec& side) {
     s.unroll = unroll;
-    return 8 * items(s) * dim >= 7 * s.threads * unroll * vector_elements(s, dim);
+    return 8 * items(s) * side.width() >= 7 * s.threads * unroll * vector_elements(s.align, side);
   };
   int least = least_unroll(s);
   for (int unroll = least; unroll <= 4; unroll *= 2)
-    if (busy(unroll, s.dim_k) && (s.joint || busy(unroll, s.dim_v))) return unroll;
+    if (busy(unroll, k_side(s)) && (s.joint || busy(unroll, v_side(s)))) return unroll;
   for (s.unroll = least; s.unroll < 16 && items(s) == 0;) s.unroll *= 2;
   return s.unroll;
 }

@@ -169,7 +169,7 @@ int main(void) {
   check_flatten(context, &args);
   check_versions(context, &args);
   check_errors(context, &args);
-  CHECK(pj_prepare(context, "flatten kv=f32 to=f32 dim_k=8 dim_v=8 page=4") == PJ_OK);
+  CHECK(pj_prepare(context, "flatten k=f32 v=f32 to=f32 dim_k=8 dim_v=8 page=4") == PJ_OK);
   void* all[] = {buffers.k_cache, buffers.v_cache, buffers.k_out, buffers.v_out, buffers.table, buffers.lengths};
   for (int i = 0; i < 6; ++i) CHECK(pj_release(context, all[i]) == PJ_OK);
   pj_context_destroy(context);

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "tests/reference/numbers.h"
+#include "tests/kernels/images.h"
 
 namespace pagejit::tests {
 namespace {
@@ -15,31 +15,8 @@ namespace {
 constexpr std::int64_t garbage_page = 2147480000;
 constexpr std::size_t guard = 64;  // bytes on both sides of everything
 
-Image integers(Elem e, const std::vector<std::int64_t>& values) {
-  Image image(values.size() * static_cast<std::size_t>(bytes(e)));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    std::memcpy(image.data() + i * static_cast<std::size_t>(bytes(e)), &values[i], static_cast<std::size_t>(bytes(e)));
-  return image;
-}
-
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
-}
-
-std::string first_difference(const Image& is, const Image& expected, Elem e, bool nan_is_nan) {
-  auto size = static_cast<std::size_t>(bytes(e));
-  for (std::size_t i = 0; i + size <= is.size(); i += size) {
-    if (std::memcmp(&is[i], &expected[i], size) == 0) continue;
-    if (nan_is_nan && reference::is_nan(e, &is[i]) && reference::is_nan(e, &expected[i])) continue;
-    return fmt::format("element {} is {} ({:02x}), expected {} ({:02x})", static_cast<std::ptrdiff_t>(i / size),
-                       reference::decode(e, &is[i]),
-                       fmt::join(reinterpret_cast<const std::uint8_t*>(&is[i]),
-                                 reinterpret_cast<const std::uint8_t*>(&is[i]) + size, ""),
-                       reference::decode(e, &expected[i]),
-                       fmt::join(reinterpret_cast<const std::uint8_t*>(&expected[i]),
-                                 reinterpret_cast<const std::uint8_t*>(&expected[i]) + size, ""));
-  }
-  return "";
 }
 
 template <class E>
@@ -47,17 +24,6 @@ std::string_view name(E e) {
   for (const auto& [value, text] : enum_names(e))
     if (value == e) return text;
   return "?";
-}
-
-/// Random bits, all kinds of numbers among them; no NaN where a conversion would have to choose one.
-void random_row(std::byte* at, std::int64_t elements, Elem e, bool may_be_nan, std::mt19937_64& random) {
-  for (std::int64_t i = 0; i < elements; ++i) {
-    std::byte* element = at + i * bytes(e);
-    do {
-      std::uint64_t bits = random();
-      std::memcpy(element, &bits, static_cast<std::size_t>(bytes(e)));
-    } while (!may_be_nan && reference::is_nan(e, element));
-  }
 }
 
 }  // namespace
@@ -68,26 +34,30 @@ std::int64_t FlattenCase::total() const {
 
 std::string FlattenCase::text() const {
   return fmt::format(
-      "kv={} to={} heads={} dim_k={} dim_v={} page={} {} {} joint={} tail={} gaps={} table={} lengths={} starts={} "
+      "kv={} to={} quant={} meta={} heads={} dim_k={} dim_v={} page={} {} {} joint={} tail={} gaps={} table={} "
+      "lengths={} starts={} "
       "[{}] from [{}] "
       "out_rows={} layers={} shift={} seed={}",
-      name(kv), name(to), heads, dim_k, dim_v, page, layout == FlattenArgs::Layout::nhd ? "nhd" : "hnd",
-      out == FlattenArgs::Out::shd ? "shd" : "hsd", joint, name(tail), zero_gaps, name(table), name(lengths_elem),
-      starts.empty() ? "computed" : name(starts_elem), fmt::join(lengths, ","), fmt::join(starts, ","), out_rows,
-      layers, shift, seed);
+      name(kv), name(to), name(quant), name(meta), heads, dim_k, dim_v, page,
+      layout == FlattenArgs::Layout::nhd ? "nhd" : "hnd", out == FlattenArgs::Out::shd ? "shd" : "hsd", joint,
+      name(tail), zero_gaps, name(table), name(lengths_elem), starts.empty() ? "computed" : name(starts_elem),
+      fmt::join(lengths, ","), fmt::join(starts, ","), out_rows, layers, shift, seed);
 }
 
 FlattenRun::FlattenRun(Context& context, const FlattenCase& c, const PoisonFunction& poison)
     : context_(context), c_(c) {
   std::mt19937_64 random(c.seed);
-  k_.dim = c.dim_k;
-  v_.dim = c.dim_v;
+  k_.dim = c.dim_k, k_.quant = c.quant;
+  v_.dim = c.dim_v, v_.quant = c.quant == Quant::turbo4 ? Quant::turbo2 : c.quant;
   choose_pages(random);
   for (Side* side : {&k_, &v_}) {
     if (c.joint && side == &v_) continue;
     make_cache(*side, random);
+    make_scales(*side, random);
     make_out(*side);
-    side->cache_buffer = DeviceBuffer(context, side->cache, side == &k_ ? "k_cache" : "v_cache");
+    side->cache.upload(context, side == &k_ ? "k_cache" : "v_cache");
+    if (!side->scales.bytes.empty()) side->scales.upload(context, side == &k_ ? "k_scales" : "v_scales");
+    side->few_buffer = DeviceBuffer(context, side->few_scales, side == &k_ ? "k_scales" : "v_scales");
     side->out_buffer = DeviceBuffer(context, side->out, side == &k_ ? "k_out" : "v_out");
   }
   make_lists();
@@ -111,31 +81,36 @@ void FlattenRun::choose_pages(std::mt19937_64& random) {
   columns_ += 3;
 }
 
-template <class F>
-void FlattenRun::each_live_row(const Side& side, F f) const {
+void FlattenRun::fill_live_rows(PagedImage& image, const std::function<void(std::byte*)>& f) const {
   for (std::size_t b = 0; b < c_.lengths.size(); ++b)
     for (std::int64_t t = 0; t < c_.lengths[b]; ++t)
-      for (std::int64_t h = 0; h < c_.heads; ++h) {
-        std::int64_t page = pages_[b][static_cast<std::size_t>(t / c_.page)];
-        f(side.cache_offset + page * side.page_stride + t % c_.page * side.row_stride + h * side.head_stride);
-      }
+      for (std::int64_t h = 0; h < c_.heads; ++h)
+        f(image.live_row(pages_[b][static_cast<std::size_t>(t / c_.page)], t % c_.page, h));
 }
 
 void FlattenRun::make_cache(Side& s, std::mt19937_64& random) {
-  bool nhd = c_.layout == FlattenArgs::Layout::nhd;
-  std::int64_t cell = s.dim + c_.shift;
-  std::int64_t inner = cell * (nhd ? c_.heads : c_.page) + c_.shift,
-               one_page = inner * (nhd ? c_.page : c_.heads) + c_.shift;
-  s.row_stride = nhd ? inner : cell;
-  s.head_stride = nhd ? cell : inner;
-  s.page_stride = one_page * c_.layers;
-  s.cache_offset = static_cast<std::int64_t>(guard) / bytes(c_.kv) + c_.shift + one_page * (c_.layers / 2);
-  std::int64_t elements = s.cache_offset + page_count_ * s.page_stride;
-  s.cache.assign(static_cast<std::size_t>(elements * bytes(c_.kv)) + guard,
-                 std::byte{0xff});  // NaN in every float type
-  each_live_row(s, [&](std::int64_t at) {
-    random_row(s.cache.data() + at * bytes(c_.kv), s.dim, c_.kv, c_.kv == c_.to, random);
+  bool fp8 = s.quant == Quant::fp8 && bytes(c_.kv) == 1;
+  s.stored = s.quant == Quant::none ? c_.kv : fp8 ? c_.kv : s.quant <= Quant::fp8_group ? Elem::e4m3 : Elem::u8;
+  std::int64_t width = s.dim / per_code(s.quant);
+  s.cache = PagedImage(
+      s.stored, {page_count_, c_.page, c_.heads, width, c_.layout == FlattenArgs::Layout::nhd, c_.layers, c_.shift});
+  fill_live_rows(s.cache, [&](std::byte* at) {
+    random_row(at, width, s.stored, s.quant != Quant::none || c_.kv == c_.to, random);
   });
+}
+
+void FlattenRun::make_scales(Side& s, std::mt19937_64& random) {
+  if (s.quant == Quant::none) return;
+  if (s.quant == Quant::fp8) {
+    s.few_scales.resize(4 * (c_.seed % 2 ? static_cast<std::size_t>(c_.heads) : 1));
+    random_metadata(s.few_scales.data(), static_cast<std::int64_t>(s.few_scales.size() / 4), Elem::f32, random);
+    return;
+  }
+  int count = metadata(s.quant, static_cast<int>(s.dim));
+  s.scales = PagedImage(model_metadata(s.quant) ? c_.meta : Elem::f32,
+                        {page_count_, c_.page, c_.heads, count, c_.layout == FlattenArgs::Layout::nhd, c_.layers,
+                         static_cast<int>(c_.seed % 3 == 0 ? c_.seed % 4 : 0)});
+  fill_live_rows(s.scales, [&](std::byte* at) { random_metadata(at, count, s.scales.elem, random); });
 }
 
 void FlattenRun::make_out(Side& s) {
@@ -161,10 +136,15 @@ std::vector<std::int64_t> FlattenRun::starts() const {
 
 reference::Flatten FlattenRun::reference_for(const Side& s, Image& out) const {
   reference::Flatten f;
-  f.from = c_.kv, f.to = c_.to;
+  f.from = s.stored, f.to = c_.to, f.quant = s.quant;
   f.heads = c_.heads, f.dim = s.dim, f.page = c_.page;
-  f.cache = s.cache.data() + s.cache_offset * bytes(c_.kv);
-  f.page_stride = s.page_stride, f.row_stride = s.row_stride, f.head_stride = s.head_stride;
+  f.cache = s.cache.origin();
+  f.page_stride = s.cache.page_stride, f.row_stride = s.cache.row_stride, f.head_stride = s.cache.head_stride;
+  if (!s.few_scales.empty())
+    f.scales = {s.few_scales.data(), Elem::f32, 1, 0, 0, s.few_scales.size() > 4 ? 1 : 0};
+  else if (s.quant != Quant::none)
+    f.scales = {s.scales.origin(),    s.scales.elem,       s.scales.shape.width,
+                s.scales.page_stride, s.scales.row_stride, s.scales.head_stride};
   f.out = out.data() + s.out_offset * bytes(c_.to);
   f.out_rows = c_.out_rows, f.out_row_stride = s.out_row_stride, f.out_head_stride = s.out_head_stride;
   f.lengths = c_.lengths, f.starts = starts(), f.pages = pages_;
@@ -184,11 +164,10 @@ void FlattenRun::make_lists() {
   starts_buffer_ = DeviceBuffer(context_, starts_image_, "start_loc");
 }
 
-Tensor FlattenRun::cache_tensor(const Side& s) const {
-  const std::byte* at = s.cache_buffer.data() + s.cache_offset * bytes(c_.kv);
-  if (c_.layout == FlattenArgs::Layout::nhd)
-    return {at, c_.kv, {page_count_, c_.page, c_.heads, s.dim}, {s.page_stride, s.row_stride, s.head_stride, 1}};
-  return {at, c_.kv, {page_count_, c_.heads, c_.page, s.dim}, {s.page_stride, s.head_stride, s.row_stride, 1}};
+Tensor FlattenRun::scales_tensor(const Side& s) const {
+  if (s.quant == Quant::none) return {};
+  if (s.quant != Quant::fp8) return s.scales.tensor();
+  return {s.few_buffer.data(), Elem::f32, {static_cast<std::int64_t>(s.few_scales.size() / 4)}};
 }
 
 Tensor FlattenRun::out_tensor(const Side& s) const {
@@ -200,15 +179,18 @@ Tensor FlattenRun::out_tensor(const Side& s) const {
 
 void FlattenRun::make_args() {
   auto batch = static_cast<std::int64_t>(c_.lengths.size());
-  args_.k_cache = cache_tensor(k_);
+  args_.quant = c_.quant;
+  args_.k_cache = k_.cache.tensor();
+  args_.k_scales = scales_tensor(k_);
   args_.k_out = out_tensor(k_);
   if (!c_.joint) {
-    args_.v_cache = cache_tensor(v_);
+    args_.v_cache = v_.cache.tensor();
+    args_.v_scales = scales_tensor(v_);
     args_.v_out = out_tensor(v_);
   } else if (c_.seed % 2 == 0) {  // the other way to say it
     args_.v_cache = args_.k_cache;
     args_.v_out = args_.k_out;
-    args_.v_cache.shape[3] = args_.v_out.shape[2] = c_.dim_v;
+    args_.v_cache.shape[3] = c_.dim_v / per_code(c_.quant), args_.v_out.shape[2] = c_.dim_v;
   }
   args_.block_table = Tensor(table_buffer_.data(), c_.table, {batch, columns_});
   args_.lengths = Tensor(lengths_buffer_.data(), c_.lengths_elem, {batch});
@@ -221,27 +203,15 @@ void FlattenRun::make_args() {
 }
 
 void FlattenRun::poison_dead(const PoisonFunction& poison) {
-  auto runs = [&](const DeviceBuffer& buffer, const std::vector<bool>& live) {
-    for (std::size_t i = 0; i < live.size();) {
-      std::size_t end = i + 1;
-      while (end < live.size() && live[end] == live[i]) ++end;
-      if (!live[i]) poison(buffer.data() + i, end - i);
-      i = end;
-    }
-  };
   for (Side* side : {&k_, &v_}) {
-    std::vector<bool> live(side->cache.size());
-    each_live_row(*side, [&](std::int64_t at) {
-      if (live.empty()) return;
-      std::fill_n(live.begin() + at * bytes(c_.kv), side->dim * bytes(c_.kv), true);
-    });
-    runs(side->cache_buffer, live);
+    side->cache.poison_dead(poison);
+    side->scales.poison_dead(poison);
   }
   std::vector<bool> live(table_.size());
   for (std::size_t b = 0; b < pages_.size(); ++b)
     std::fill_n(live.begin() + static_cast<std::ptrdiff_t>(b) * columns_ * bytes(c_.table),
                 static_cast<std::ptrdiff_t>(pages_[b].size()) * bytes(c_.table), true);
-  runs(table_buffer_, live);
+  poison_runs(table_buffer_, live, poison);
 }
 
 void FlattenRun::reset_outputs() {
@@ -258,12 +228,12 @@ std::string FlattenRun::check(Stream stream) {
 }
 
 std::string FlattenRun::compare_side(const Side& s, const char* name) const {
-  std::string out = first_difference(s.out_buffer.read(), s.expected, c_.to, c_.kv != c_.to);
+  std::string out = first_difference(s.out_buffer.read(), s.expected, c_.to, c_.quant != Quant::none || c_.kv != c_.to);
   if (!out.empty()) {
     return fmt::format("{}_out: {} (row stride {}, head stride {}, offset {})", name, out, s.out_row_stride,
                        s.out_head_stride, s.out_offset);
   }
-  if (s.cache_buffer.read() != s.cache) return fmt::format("{}_cache was written to", name);
+  if (!s.cache.unchanged()) return fmt::format("{}_cache was written to", name);
   return "";
 }
 

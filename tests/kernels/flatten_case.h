@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "kernels/api/pagejit/context.h"
-#include "tests/kernels/device_buffer.h"
+#include "tests/kernels/paged_image.h"
 #include "tests/reference/flatten.h"
 
 namespace pagejit::tests {
 
 struct FlattenCase {
-  Elem kv = Elem::bf16, to = Elem::bf16;
+  Elem kv = Elem::bf16, to = Elem::bf16;  // kv: of caches that are not quantised; in fp8 the format
+  Quant quant = Quant::none;
+  Elem meta = Elem::f16;
   int heads = 2, dim_k = 32, dim_v = 32, page = 16;
   FlattenArgs::Layout layout = FlattenArgs::Layout::nhd;
   FlattenArgs::Out out = FlattenArgs::Out::shd;
@@ -36,9 +38,6 @@ struct FlattenCase {
   std::string text() const;
 };
 
-/// What a sanitizer is told not to allow the kernel: bytes that must not be read. May be empty.
-using PoisonFunction = std::function<void(void* at, std::size_t bytes)>;
-
 class FlattenRun {
  public:
   FlattenRun(Context& context, const FlattenCase& c, const PoisonFunction& poison = {});
@@ -54,26 +53,31 @@ class FlattenRun {
   Image rows(bool of_v) const;
 
  private:
-  /// A cache, an output or both sides of one tensor: its memory here and there, and how it is walked.
+  /// A cache with its metadata and its output: memory here and there, and how it is walked.
   struct Side {
-    std::int64_t dim = 0, page_stride = 0, row_stride = 0, head_stride = 0, cache_offset = 0;
+    Quant quant = Quant::none;
+    Elem stored = Elem::u8;
+    std::int64_t dim = 0;
+    PagedImage cache, scales;  // scales: empty unless each row has some
+    Image few_scales;          // fp8's one, or one a head
+    DeviceBuffer few_buffer;
     std::int64_t out_row_stride = 0, out_head_stride = 0, out_offset = 0;
-    Image cache, out, expected;
-    DeviceBuffer cache_buffer, out_buffer;
+    Image out, expected;
+    DeviceBuffer out_buffer;
   };
 
   void choose_pages(std::mt19937_64& random);
   void make_cache(Side& side, std::mt19937_64& random);
+  void make_scales(Side& side, std::mt19937_64& random);
   void make_out(Side& side);
   void make_lists();
   void make_args();
   void poison_dead(const PoisonFunction& poison);
   std::vector<std::int64_t> starts() const;
   reference::Flatten reference_for(const Side& side, Image& out) const;
-  Tensor cache_tensor(const Side& side) const;
   Tensor out_tensor(const Side& side) const;
-  template <class F>
-  void each_live_row(const Side& side, F f) const;
+  Tensor scales_tensor(const Side& side) const;
+  void fill_live_rows(PagedImage& image, const std::function<void(std::byte*)>& f) const;
   std::string compare_side(const Side& side, const char* name) const;
 
   Context& context_;

@@ -35,6 +35,10 @@ struct Decks {
       shift{{0, 0, 8, 4, 2, 1, 3}};
   Deck<int> layers{{1, 1, 3}};
   Deck<Elem> kv{{Elem::bf16, Elem::f16, Elem::f32}}, to{{Elem::bf16, Elem::f16, Elem::f32}};
+  Deck<Quant> quant{
+      {Quant::none, Quant::none, Quant::none, Quant::fp8, Quant::fp8_group, Quant::int8, Quant::int4, Quant::turbo4}};
+  Deck<Elem> fp8{{Elem::e4m3, Elem::e5m2}}, meta{{Elem::f16, Elem::bf16, Elem::f32}};
+  Deck<int> power{{8, 32, 64, 128, 256}};
   Deck<Elem> table{{Elem::i32, Elem::i64}}, lengths{{Elem::i32, Elem::i64}}, starts_elem{{Elem::i32, Elem::i64}};
   Deck<bool> hnd{{false, true}}, hsd{{false, true}}, joint{{false, false, true}}, same{{true, true, false}},
       gaps{{false, true}};
@@ -66,6 +70,15 @@ std::int64_t place(FlattenCase& c, Decks::StartOrder order, Random& random) {
   return row;
 }
 
+/// Turns a case into one of a quantised cache: dims that its codes allow.
+void quantise(FlattenCase& c, Decks& d, Random& random) {
+  c.quant = d.quant.next(random);
+  if (c.quant == Quant::none) return;
+  c.kv = d.fp8.next(random), c.meta = d.meta.next(random), c.to = d.to.next(random);
+  if (c.quant == Quant::int4) c.dim_k += c.dim_k % 2, c.dim_v += c.dim_v % 2;
+  if (c.quant == Quant::turbo4) c.dim_k = d.power.next(random), c.dim_v = d.power.next(random), c.joint = false;
+}
+
 FlattenCase next_case(Decks& d, const FlattenGrid& grid, Random& random) {
   FlattenCase c;
   c.kv = d.kv.next(random);
@@ -73,6 +86,7 @@ FlattenCase next_case(Decks& d, const FlattenGrid& grid, Random& random) {
   c.dim_k = d.dim_k.next(random), c.dim_v = d.dim_v.next(random);
   c.joint = d.joint.next(random);
   if (c.joint) c.dim_v = static_cast<int>(pick(random, 1, c.dim_k));
+  quantise(c, d, random);
   c.heads = d.heads.next(random), c.page = d.page.next(random);
   c.layout = d.hnd.next(random) ? FlattenArgs::Layout::hnd : FlattenArgs::Layout::nhd;
   c.out = d.hsd.next(random) ? FlattenArgs::Out::hsd : FlattenArgs::Out::shd;

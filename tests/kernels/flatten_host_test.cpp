@@ -59,7 +59,7 @@ TEST_CASE("flatten host: every Spec that a call can ask for passes its own check
       for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem})
         for (bool joint : {false, true}) {
           flatten::Spec s;
-          s.kv = s.to = elem, s.dim_k = s.dim_v = dim, s.align = align, s.joint = joint;
+          s.k = s.v = s.to = elem, s.dim_k = s.dim_v = dim, s.align = align, s.joint = joint;
           flatten::choose_block(s);
           CAPTURE(spec_line("flatten", s));
           CHECK_NOTHROW(check(s));
@@ -74,7 +74,7 @@ TEST_CASE("flatten host: the short way to a block's size gives what the long way
         for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem})
           for (bool joint : {false, true}) {
             flatten::Spec s;
-            s.kv = s.to = elem, s.dim_k = dim_k, s.dim_v = joint ? dim_k : dim_v, s.align = align, s.joint = joint;
+            s.k = s.v = s.to = elem, s.dim_k = dim_k, s.dim_v = joint ? dim_k : dim_v, s.align = align, s.joint = joint;
             flatten::choose_block(s);
             if (s.threads != flatten::least_threads(s)) continue;  // a head too wide for the short way
             REQUIRE(s.unroll == flatten::unroll_for(s));

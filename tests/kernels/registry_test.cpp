@@ -49,10 +49,10 @@ TEST_CASE("registry: every field of every family has a help text and says what i
 
 TEST_CASE("registry: equal Specs give equal keys, each other field and target another one") {
   Request a = request_for("flatten page=16", "sm_90a");
-  CHECK(a.key_id == request_for("flatten kv=bf16 page=16", "sm_90a").key_id);
+  CHECK(a.key_id == request_for("flatten k=bf16 page=16", "sm_90a").key_id);
   std::set<std::uint64_t> keys{a.key_id};
   for (const char* line :
-       {"flatten page=17", "flatten page=16 kv=f16", "flatten page=16 tail=untouched", "flatten page=16 align=elem"})
+       {"flatten page=17", "flatten page=16 k=f16", "flatten page=16 tail=untouched", "flatten page=16 align=elem"})
     keys.insert(request_for(line, "sm_90a").key_id);
   keys.insert(request_for("flatten page=16", "sm_80").key_id);
   CHECK(keys.size() == 6);
@@ -64,7 +64,7 @@ TEST_CASE("registry: a line that cannot be right is refused with the field and w
   CHECK(problem_of("").find("expected one of flatten") != std::string::npos);
   CHECK(problem_of("flatten pagee=16").find("page") != std::string::npos);
   CHECK(problem_of("flatten page=0").find("at least 1") != std::string::npos);
-  CHECK(problem_of("flatten kv=i8").find("f16, bf16 or f32") != std::string::npos);
+  CHECK(problem_of("flatten k=i8").find("f16, bf16 or f32") != std::string::npos);
   CHECK(problem_of("flatten table=bf16").find("i32 or i64") != std::string::npos);
   CHECK(problem_of("flatten joint=1 dim_k=576 dim_v=512").find("576, as dim_k") != std::string::npos);
   CHECK(problem_of("flatten dim_k=4097").find("at most 4096") != std::string::npos);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tests/reference/decode.h"
 #include "tests/reference/numbers.h"
 
 namespace pagejit::reference {
@@ -21,6 +22,20 @@ void copy_row(const Flatten& f, const std::byte* from, std::byte* to) {
   for (std::int64_t d = 0; d < f.dim; ++d) encode(f.to, decode(f.from, from + d * bytes(f.from)), to + d * bytes(f.to));
 }
 
+/// Where a page's row of a head begins, in elements.
+template <class T>
+std::int64_t place(const T& t, std::int64_t page, std::int64_t row, std::int64_t head) {
+  return page * t.page_stride + row * t.row_stride + head * t.head_stride;
+}
+
+void decode_to(const Flatten& f, const std::byte* codes, const std::byte* scales, std::byte* to) {
+  QuantisedRow row{f.quant, f.from, static_cast<int>(f.dim), codes, {}};
+  for (std::int64_t i = 0; i < f.scales.count; ++i)
+    row.numbers.push_back(static_cast<float>(decode(f.scales.elem, scales + i * bytes(f.scales.elem))));
+  std::vector<float> values = decode_row(row);
+  for (std::size_t d = 0; d < values.size(); ++d) encode(f.to, values[d], to + static_cast<int>(d) * bytes(f.to));
+}
+
 void zero_row(const Flatten& f, std::int64_t row) {
   for (std::int64_t h = 0; h < f.heads; ++h)
     std::memset(out_row(f, row, h), 0, static_cast<std::size_t>(f.dim * bytes(f.to)));
@@ -37,10 +52,15 @@ void flatten(const Flatten& f) {
       std::int64_t row = f.starts[b] + t;
       if (row >= f.out_rows) break;
       owned[static_cast<std::size_t>(row)] = true;
-      std::int64_t page = f.pages[b][static_cast<std::size_t>(t / f.page)];
+      std::int64_t token = t + (f.offsets.empty() ? 0 : f.offsets[b]);
+      std::int64_t page = f.pages[b][static_cast<std::size_t>(token / f.page)];
       for (std::int64_t h = 0; h < f.heads; ++h) {
-        std::int64_t at = page * f.page_stride + t % f.page * f.row_stride + h * f.head_stride;
-        copy_row(f, f.cache + at * bytes(f.from), out_row(f, row, h));
+        const std::byte* from = f.cache + place(f, page, token % f.page, h) * bytes(f.from);
+        const std::byte* scales = f.scales.data + place(f.scales, page, token % f.page, h) * bytes(f.scales.elem);
+        if (f.quant == Quant::none)
+          copy_row(f, from, out_row(f, row, h));
+        else
+          decode_to(f, from, scales, out_row(f, row, h));
       }
     }
   }

@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
     return command;
   };
   CLI::App* list_command = add("list", "a line for each entry");
-  list_command->add_option("filter", c.filters, "field=value, such as kv=bf16 or registers=32");
+  list_command->add_option("filter", c.filters, "field=value, such as k=bf16 or registers=32");
   CLI::App* show_command = add("show", "all that is known of one entry");
   show_command->add_option("key", c.key, "a prefix of its key or spec id, its file name, or its spec line")->required();
   add("verify", "checks every byte of every entry");

@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   bool list = false, json = false;
   CLI::App app("Compiles kernels ahead of time into a cache or into files. Needs no GPU.", "pagejit-precompile");
   app.add_flag("--list", list, "the families, their fields and defaults, the targets and the built-in models");
-  app.add_option("--spec", wish.specs, "a spec line, such as 'flatten kv=bf16 page=64'; may be repeated");
+  app.add_option("--spec", wish.specs, "a spec line, such as 'flatten k=bf16 page=64'; may be repeated");
   app.add_option("--model", wish.models, "a built-in model or a config.json: all that serving it can ask for");
   app.add_option("--page", wish.pages, "page sizes to serve the model with")->delimiter(',')->capture_default_str();
   app.add_option("--quant", wish.quants, "how the model's cache is quantised: none, fp8, fp8_group, int8, int4, turbo4")

@@ -1,0 +1,101 @@
+#include "kernels/flatten/views.h"
+
+#include <fmt/format.h>
+
+#include "runtime/base/error.h"
+
+namespace pagejit::flatten {
+namespace {
+
+constexpr Expected table_names{"block_table", "[batch, columns]", 2, integers};
+constexpr Expected lengths_names{"lengths", "[batch]", 1, integers};
+constexpr Expected starts_names{"start_loc", "[batch]", 1, integers};
+
+/// fp8: one scale, or one for each head.
+ScalesView view_few(const Tensor& t, const Expected& names, const CacheView& cache) {
+  check_tensor<1>(t, names);
+  if (t.shape[0] != 1) check_size(names, "elements", t.shape[0], cache.names, cache.heads);
+  return {&t, 0, 0, t.step(0)};
+}
+
+ScalesView view_many(const Tensor& t, const Expected& names, Quant quant, const CacheView& cache,
+                     FlattenArgs::Layout layout) {
+  check_tensor<4>(t, names);
+  int row = layout == FlattenArgs::Layout::nhd ? 1 : 2, head = 3 - row;
+  check_size(names, "pages", t.shape[0], cache.names, cache.t.shape[0]);
+  check_size(names, "rows a page", t.shape[row], cache.names, cache.page);
+  check_size(names, "heads", t.shape[head], cache.names, cache.heads);
+  std::int64_t expected = metadata(quant, static_cast<int>(cache.width) * per_code(quant));
+  check_range(names, t, "numbers a row", t.shape[3], expected, expected);
+  return {&t, t.step(0), t.step(row), t.step(head)};
+}
+
+}  // namespace
+
+CacheView view_cache(const Tensor& t, const Expected& names, FlattenArgs::Layout layout, Quant quant) {
+  check_tensor<4>(t, names);
+  int row = layout == FlattenArgs::Layout::nhd ? 1 : 2, head = 3 - row;
+  check_range(names, t, "rows a page", t.shape[row], 1, 1 << 20);
+  check_range(names, t, "elements a head", t.shape[3], 1, max_dim / per_code(quant));
+  check_range(names, t, "heads", t.shape[head], 0, max_heads);
+  bool rotated = quant == Quant::turbo4 || quant == Quant::turbo2;
+  if (rotated && (t.shape[3] & (t.shape[3] - 1)) != 0) [[unlikely]]
+    bad_argument(names, t, fmt::format("has {} elements a head", t.shape[3]),
+                 "a power of two: the rows are rotated by a Hadamard matrix");
+  return {t, names, t.shape[row], t.shape[head], t.shape[3], t.step(0), t.step(row), t.step(head)};
+}
+
+OutView view_out(const Tensor& t, const Expected& names, FlattenArgs::Out out) {
+  check_tensor<3>(t, names);
+  check_no_overlap(t, names);
+  int row = out == FlattenArgs::Out::shd ? 0 : 1, head = 1 - row;
+  check_range(names, t, "rows", t.shape[row], 0, max_rows);
+  return {t, names, t.shape[row], t.shape[head], t.shape[2], t.step(row), t.step(head)};
+}
+
+ScalesView view_scales(const Tensor& t, const Names& names, Quant quant, const CacheView& cache,
+                       FlattenArgs::Layout layout) {
+  Expected expected = names.of(layout);
+  if (quant == Quant::none) {
+    if (!t.omitted())
+      bad_argument(expected, t, "is given but the cache is not quantised", "it to be left out, or another quant");
+    return {};
+  }
+  expected.elems = model_metadata(quant) ? floats : elem_set(Elem::f32);
+  if (quant != Quant::fp8) return view_many(t, expected, quant, cache, layout);
+  expected.axes = "[1 or heads]", expected.rank = 1;
+  return view_few(t, expected, cache);
+}
+
+void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
+                 std::int64_t most) {
+  if (value >= least && value <= most) [[likely]]
+    return;
+  bad_argument(what, t, fmt::format("has {} {}", value, axis),
+               least == most ? std::to_string(least) : fmt::format("{} to {}", least, most));
+}
+
+void check_same_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem) {
+  if (t.elem != elem) [[unlikely]]
+    bad_argument(what, t, "has another element type than " + std::string(model.name), "the same one");
+}
+
+Lists check_lists(const Tensor& table, const Tensor& lengths, const Tensor& start_loc, Tail tail, bool zero_gaps) {
+  check_tensor<1>(lengths, lengths_names);
+  check_tensor<2>(table, table_names);
+  check_range(lengths_names, lengths, "sequences", lengths.shape[0], 0, max_batch);
+  check_size(table_names, "rows", table.shape[0], lengths_names, lengths.shape[0]);
+  Lists lists{table, &lengths};
+  if (!start_loc.omitted()) {
+    check_tensor<1>(start_loc, starts_names);
+    check_size(starts_names, "elements", start_loc.shape[0], lengths_names, lengths.shape[0]);
+    lists.starts = &start_loc;
+  }
+  if (zero_gaps && tail != Tail::zero)
+    fail(Code::argument, "zero_gaps is set but the tail is left untouched; expected tail = zero, or zero_gaps off",
+         {{"argument", "zero_gaps"}});
+  lists.tail = tail, lists.zero_gaps = zero_gaps;
+  return lists;
+}
+
+}  // namespace pagejit::flatten
