@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernels/flatten/args.h"
+#include "kernels/gather/args.h"
 #include "kernels/indices/args.h"
 #include "kernels/rope/args.h"
 #include "runtime/backend.h"

@@ -3,6 +3,7 @@
 #include <pagejit/context.h>
 #include <pagejit/error.h>
 #include <pagejit/flatten.h>
+#include <pagejit/gather.h>
 #include <pagejit/indices.h>
 #include <pagejit/rope.h>
 #include <pagejit/statistics.h>
