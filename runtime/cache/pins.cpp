@@ -38,7 +38,8 @@ bool change_pins(int folder, Change change) {
 
 Pins Pins::read(int folder) {
   Pins pins;
-  for (std::string_view line : split(read_small(folder, "pins"), '\n')) pins.lines_.emplace(line);
+  std::string text = read_small(folder, "pins");
+  for (std::string_view line : split(text, '\n')) pins.lines_.emplace(line);
   return pins;
 }
 

@@ -29,7 +29,8 @@ void append_stats(int folder, const Counters& counters) {
 
 std::vector<Counters> read_stats(int folder) {
   std::vector<Counters> all;
-  for (std::string_view line : split(read_small(folder, "stats.log"), '\n'))
+  std::string text = read_small(folder, "stats.log");
+  for (std::string_view line : split(text, '\n'))
     if (std::optional<Counters> counters = Counters::parse(line)) all.push_back(std::move(*counters));
   return all;
 }
