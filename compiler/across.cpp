@@ -1,5 +1,7 @@
 #include "compiler/across.h"
 
+#include <algorithm>
+
 #include "compiler/builder.h"
 
 namespace pagejit {
@@ -31,6 +33,21 @@ Tile picked(const Tile& a, const std::vector<int>& bits) {
     regs.push_back(a.reg(r));
   }
   return Tile(a.kernel(), a.type(), std::make_shared<Layout>(a.layout()->with_register_bits(bits)), std::move(regs));
+}
+
+Tile in_vectors(const Tile& a) {
+  Kernel::Builder& b = a.kernel().builder();
+  int count = static_cast<int>(a.regs().size()), lanes = std::min(count, 8);
+  if (lanes < 2 || count % lanes != 0) return a;
+  auto* type = llvm::FixedVectorType::get(b.type(a.type()), static_cast<unsigned>(lanes));
+  std::vector<Reg> regs;
+  for (int first = 0; first < count; first += lanes) {
+    llvm::Value* all = llvm::PoisonValue::get(type);
+    for (int i = 0; i < lanes; ++i)
+      all = b.ir.CreateInsertElement(all, b.value(a.reg(first + i), a.type()), static_cast<std::uint64_t>(i));
+    for (int i = 0; i < lanes; ++i) regs.push_back({all, 0, i, {}});
+  }
+  return Tile(a.kernel(), a.type(), a.layout(), std::move(regs));
 }
 
 Tile offsets(Kernel& k, const Layout& layout, const Placement& placement) {

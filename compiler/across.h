@@ -18,6 +18,9 @@ Tile relabelled(const Tile& a, std::shared_ptr<const Layout> layout);
 /// The registers of `a` that `bits` span, in that order: those of layout()->with_register_bits(bits).
 Tile picked(const Tile& a, const std::vector<int>& bits);
 
+/// The same registers, floats, as lanes of vectors of up to eight: what is made of them next is made in pairs.
+Tile in_vectors(const Tile& a);
+
 /// Where each element of a tile of `layout` lies, counted in elements from the start of a buffer.
 Tile offsets(Kernel& k, const Layout& layout, const Placement& placement);
 /// Threads of which no bit of `free` is set: one holder of each element. Empty where `free` has no bits of lane or

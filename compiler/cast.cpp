@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "compiler/across.h"
 #include "compiler/arith.h"
 #include "compiler/builder.h"
 #include "compiler/layout.h"
@@ -65,6 +66,15 @@ Tile by_base(const Tile& a, Type to, F f) {
   return Tile(a.kernel(), to, a.layout(), std::move(regs));
 }
 
+/// Whether registers 2i and 2i + 1 are neighbours in one vector.
+bool in_pairs(const Tile& a) {
+  for (std::size_t i = 0; i + 1 < a.regs().size(); i += 2) {
+    const Reg &low = a.regs()[i], &high = a.regs()[i + 1];
+    if (low.lane < 0 || low.lane % 2 != 0 || high.base != low.base || high.lane != low.lane + 1) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Tile wide(const Tile& a) {
@@ -101,7 +111,9 @@ Tile cast(const Tile& a, Type to) {
     }
     return Tile(a.kernel(), to, a.layout(), std::move(regs));
   }
-  return by_base(a, to, [&](llvm::Value* v) { return converted(k, v, a.type(), to); });
+  bool narrowed = a.type() == Type::f32 && (to == Type::bf16 || to == Type::f16);  // two in one instruction
+  Tile from = narrowed && !in_pairs(a) ? in_vectors(a) : a;
+  return by_base(from, to, [&](llvm::Value* v) { return converted(k, v, a.type(), to); });
 }
 
 Tile multiple_of(const Tile& a, std::int64_t divisor) {

@@ -77,7 +77,8 @@ Tile from_other_lane(const Tile& a, int lane_bits) {
     llvm::Value* got = shuffled(b, MachineOp::shuffle_xor, b.value(r, a.type()), mask);
     regs.push_back(plain(got, is_integer(a.type()) ? r.all() : Facts{}));
   }
-  return Tile(a.kernel(), a.type(), a.layout(), std::move(regs));
+  Tile got(a.kernel(), a.type(), a.layout(), std::move(regs));
+  return is_integer(a.type()) ? got : in_vectors(got);
 }
 
 }  // namespace

@@ -19,8 +19,9 @@ Tile from_bits(const Tile& bytes, int shift, int width);
 /// f32 as bytes: truncated, and clamped to 0 … 255; NaN gives 0.
 Tile to_u8(const Tile& values);
 
-/// x / y rounded to nearest even, bit for bit IEEE, for one y that serves many x (their layout or a slice of it): one
-/// division for the reciprocal, then a few instructions an x.
+/// x / y rounded to nearest even, bit for bit IEEE, for one y that serves many x (their layout or a slice of it): a
+/// reciprocal, then four and a half instructions an x. So where a thread's every y is in [2^-60, 2^60) and its every
+/// |x| in [2^-63, 2^65); a thread that holds others, zeros among them, divides.
 Tile quotient(const Tile& x, const Tile& y);
 /// √x, correctly rounded.
 Tile square_root(const Tile& x);

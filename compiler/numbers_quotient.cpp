@@ -2,11 +2,12 @@
 #include <llvm/IR/BasicBlock.h>
 #include <llvm/IR/Intrinsics.h>
 
+#include <algorithm>
 #include <map>
 
+#include "compiler/across.h"
 #include "compiler/builder.h"
 #include "compiler/numbers.h"
-#include "compiler/numbers_words.h"
 #include "runtime/base/error.h"
 
 namespace pagejit {
@@ -105,9 +106,10 @@ Tile quotient(const Tile& x, const Tile& y) {
     all.push_back(d);
   }
   if (all.size() < 2 * divisors.size()) return x / y;  // the reciprocals would cost what they save
-  Results results = chosen(b, usual(b, all, divisors), all), each;
-  for (std::size_t i : which) each.push_back(results[i]);
-  return of_floats(x.kernel(), layout, each);
+  Results results = chosen(b, usual(b, all, divisors), all);
+  std::vector<Reg> regs;
+  for (std::size_t i : which) regs.push_back(plain(results[i]));
+  return in_vectors(Tile(x.kernel(), Type::f32, layout, std::move(regs)));
 }
 
 }  // namespace pagejit

@@ -1,5 +1,6 @@
 #include "compiler/numbers_words.h"
 
+#include <algorithm>
 #include <map>
 
 #include "runtime/base/error.h"
@@ -70,20 +71,6 @@ Tile encoded(const Tile& values, const std::function<llvm::Value*(const Four&)>&
     for (int i = 0; i < used; ++i) regs.push_back({codes, 0, i, facts});
   }
   return Tile(values.kernel(), Type::i8, values.layout(), std::move(regs));
-}
-
-Tile of_floats(Kernel& k, std::shared_ptr<const Layout> layout, const std::vector<llvm::Value*>& floats) {
-  Kernel::Builder& b = k.builder();
-  std::size_t lanes = std::min<std::size_t>(floats.size(), 8);
-  std::vector<Reg> regs;
-  if (lanes == 1) return Tile(k, Type::f32, std::move(layout), {plain(floats[0])});
-  for (std::size_t first = 0; first < floats.size(); first += lanes) {
-    llvm::Type* type = llvm::FixedVectorType::get(b.ir.getFloatTy(), static_cast<unsigned>(lanes));
-    llvm::Value* all = llvm::PoisonValue::get(type);
-    for (std::size_t i = 0; i < lanes; ++i) all = b.ir.CreateInsertElement(all, floats[first + i], i);
-    for (std::size_t i = 0; i < lanes; ++i) regs.push_back({all, 0, static_cast<int>(i), {}});
-  }
-  return Tile(k, Type::f32, std::move(layout), std::move(regs));
 }
 
 llvm::Value* chosen_bytes(Kernel::Builder& b, llvm::Value* a, llvm::Value* other, unsigned choice) {

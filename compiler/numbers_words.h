@@ -18,9 +18,6 @@ Tile decoded(const Tile& bytes, const std::function<Four(llvm::Value* word)>& de
 /// Where there are fewer than four, the rest are zeros.
 Tile encoded(const Tile& values, const std::function<llvm::Value*(const Four& floats)>& encode);
 
-/// A tile of one value a register, in vectors: so what is made of them next is made in pairs.
-Tile of_floats(Kernel& k, std::shared_ptr<const Layout> layout, const std::vector<llvm::Value*>& floats);
-
 /// Bytes of a (0 … 3) and b (4 … 7), chosen by the hexadecimal digits of `choice`, the lowest byte by the last digit.
 llvm::Value* chosen_bytes(Kernel::Builder& b, llvm::Value* a, llvm::Value* other, unsigned choice);
 

@@ -1,5 +1,6 @@
 #include "compiler/emulator/host_ops.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -208,20 +209,20 @@ i32 emu_byte_permute(void*, i32 a, i32 b, i32 choice) {
   }
   return signed_bits(chosen);
 }
-i32 emu_to_u8x4(void*, float a, float b, float c, float d) {
+template <class Code>
+i32 word_of(std::array<float, 4> values, Code code) {
   u32 word = 0;
-  for (float v : {d, c, b, a}) word = word << 8 | (v >= 255 ? 255u : v > 0 ? static_cast<u32>(v) : 0u);
+  for (std::size_t i = 0; i < 4; ++i) word |= u32{code(values[i])} << 8 * i;
   return signed_bits(word);
+}
+i32 emu_to_u8x4(void*, float a, float b, float c, float d) {
+  return word_of({a, b, c, d}, [](float v) { return v >= 255 ? 255u : v > 0 ? static_cast<u32>(v) : 0u; });
 }
 i32 emu_to_e4m3x4(void*, float a, float b, float c, float d) {
-  u32 word = 0;
-  for (float v : {d, c, b, a}) word = word << 8 | f32_to_e4m3(v);
-  return signed_bits(word);
+  return word_of({a, b, c, d}, f32_to_e4m3);
 }
 i32 emu_to_e5m2x4(void*, float a, float b, float c, float d) {
-  u32 word = 0;
-  for (float v : {d, c, b, a}) word = word << 8 | f32_to_e5m2(v);
-  return signed_bits(word);
+  return word_of({a, b, c, d}, f32_to_e5m2);
 }
 void emu_from_e4m3x4(void*, float* out, i32 word) {
   for (int i = 0; i < 4; ++i) out[i] = e4m3_to_f32(static_cast<std::uint8_t>(bits(word) >> 8 * i));

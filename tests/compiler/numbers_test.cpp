@@ -7,7 +7,6 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/compiler/some_layouts.h"
 #include "tests/compiler/tile_program.h"
 #include "tests/reference/numbers.h"
 #include "tests/support/seed.h"
@@ -168,95 +167,6 @@ TEST_CASE("numbers: floats become bytes truncated and clamped, and NaN becomes 0
   }
 }
 
-namespace {
-
-/// Each row's eight numbers by the row's one, which stands ninth.
-std::vector<float> quotients(const std::vector<float>& rows_of_nine) {
-  int rows = static_cast<int>(rows_of_nine.size() / 9);
-  Layout rows_by_8 = Layout::blocked({64, 8}, {1, 8}, {32, 1}, {2, 1}, {1, 0});
-  return run_block<float>(64, rows_of_nine, static_cast<std::size_t>(rows) * 8, [&](Kernel& k, const auto& p) {
-    Pointer in = p.tensor(&Params::in, Elem::f32, 4), out = p.tensor(&Params::out, Elem::f32, 16);
-    Tile row = k.arange(rows_by_8, 0), column = k.arange(rows_by_8, 1), one = k.arange(rows_by_8.slice(1), 0);
-    k.loop(k.constant(Type::i32, 0), k.constant(Type::i32, rows), k.constant(Type::i32, 64), [&](Value first) {
-      Tile x = k.load(in + ((first + row) * 9 + column), "x");
-      Tile y = k.load(in + ((first + one) * 9 + 8), "y");
-      k.store(out + ((first + row) * 8 + column), quotient(x, y));
-    });
-  });
-}
-
-/// Bit for bit what the division in double, rounded, gives: 53 bits are enough for that to be exact.
-void check_quotients(const std::vector<float>& rows_of_nine) {
-  auto got = quotients(rows_of_nine);
-  int wrong = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    double x = rows_of_nine[i / 8 * 9 + i % 8], y = rows_of_nine[i / 8 * 9 + 8];
-    auto wanted = static_cast<float>(x / y);
-    if (std::isnan(wanted) ? std::isnan(got[i]) : std::bit_cast<u32>(got[i]) == std::bit_cast<u32>(wanted)) continue;
-    if (++wrong <= 5) FAIL_CHECK(x, " / ", y, ": got ", got[i], ", wanted ", wanted);
-  }
-  CHECK(wrong == 0);
-}
-
-}  // namespace
-
-TEST_CASE("numbers: quotients are IEEE's, for usual numbers and for any bits") {
-  auto random = random_for("quotient");
-  auto any = [&] { return of_bits(static_cast<u32>(random())); };
-  auto usual = [&] {
-    return std::ldexp(1 + static_cast<float>(random() % 0x800000) * 0x1p-23f, int(random() % 40) - 20);
-  };
-  std::vector<float> rows;
-  for (int row = 0; row < 64 * 150; ++row) {
-    int kind = row % 4;  // both usual; any x; any y; any of both
-    for (int i = 0; i < 8; ++i) rows.push_back(kind & 1 ? any() : random() % 2 ? usual() : -usual());
-    rows.push_back(kind & 2 ? any() : usual());
-  }
-  check_quotients(rows);
-}
-
-TEST_CASE("numbers: quotients of awkward numbers are IEEE's, zeros' signs included") {
-  std::vector<float> awkward = {0,
-                                1,
-                                3,
-                                of_bits(1),
-                                of_bits(0x7fffff),
-                                of_bits(0x800000),
-                                infinity,
-                                0x1p-63f,
-                                0x1p-64f,
-                                0x1.fffffep64f,
-                                0x1p65f,
-                                0x1p-60f,
-                                0x1p60f,
-                                0x1p-61f,
-                                0x1.8p60f,
-                                of_bits(0x7f7fffff),
-                                of_bits(0x7fc00000),
-                                0x1.fffffep0f};
-  std::size_t positive = awkward.size();
-  for (std::size_t i = 0; i < positive; ++i) awkward.push_back(-awkward[i]);
-  std::vector<float> rows;
-  // Each x beside usual ones, which must not hide it, and with every y.
-  for (float x : awkward)
-    for (float y : awkward) {
-      for (int i = 0; i < 7; ++i) rows.push_back(static_cast<float>(i + 2) / 7);
-      rows.push_back(x);
-      rows.push_back(y);
-    }
-  while (rows.size() % (64 * 9) != 0) rows.push_back(1);
-  check_quotients(rows);
-}
-
-TEST_CASE("numbers: zeros of both signs, alone in their row, keep their sign") {
-  std::vector<float> rows;
-  for (int row = 0; row < 64; ++row) {
-    for (int i = 0; i < 8; ++i) rows.push_back(i % 2 ? -0.0f : 0.0f);
-    rows.push_back(row % 2 ? 3 : -3);
-  }
-  check_quotients(rows);
-}
-
 TEST_CASE("numbers: roots are correctly rounded") {
   auto random = random_for("square root");
   std::vector<float> in = {0, -0.0f, infinity, of_bits(1), -1};
@@ -284,51 +194,6 @@ TEST_CASE("numbers: a power of two stays, and anything above it goes to the next
     float power = std::ldexp(1.0f, e);
     CHECK(got[i] == (power == in[i] ? power : power * 2));
   }
-}
-
-namespace {
-
-template <class T>
-void check_flipped(Elem elem, const Layout& l, int dim, int bit) {
-  CAPTURE(l.text());
-  CAPTURE(dim);
-  CAPTURE(bit);
-  std::vector<T> in;
-  for (int i = 0; i < l.elements(); ++i) in.push_back(static_cast<T>(i * 7 + 1));
-  int slots = l.registers() * 32 * l.warps(), wrong = 0;
-  auto body = [&](Kernel& k, const Kernel::Parameters<Params>& p) {
-    Tile t = bitcast(load_matrix(k, p.tensor(&Params::in, elem), l), elem == Elem::bf16 ? Type::bf16 : type_of(elem));
-    store_every_slot(k, p.tensor(&Params::out, elem), flipped(k, t, dim, bit));
-  };
-  auto out = run_block<T>(32 * l.warps(), in, static_cast<std::size_t>(slots), body);
-  for (int i = 0; i < slots; ++i) {
-    Coords at = l.apply(i % l.registers(), i / l.registers() % 32, i / l.registers() / 32);
-    at[static_cast<std::size_t>(dim)] ^= 1 << bit;
-    wrong += out[static_cast<std::size_t>(i)] != in[static_cast<std::size_t>(at[0] * l.shape()[1] + at[1])];
-  }
-  CHECK(wrong == 0);
-}
-
-}  // namespace
-
-TEST_CASE("numbers: a tile is flipped along any bit: between registers, lanes or warps") {
-  for (int warps : {1, 4})
-    for (const Layout& l : {Layout::blocked({32, 64}, {1, 8}, {4, 8}, {warps, 1}, {1, 0}),
-                            Layout::blocked({16, 128}, {1, 2}, {1, 32}, {1, warps}, {1, 0}),
-                            Layout::blocked({2, 16}, {1, 1}, {2, 16}, {warps, 1}, {1, 0}),  // copies
-                            Layout::blocked({128, 8}, {1, 8}, {32, 1}, {warps, 1}, {1, 0})})
-      for (int dim : {0, 1})
-        for (int bit = 0; 1 << bit < l.shape()[static_cast<std::size_t>(dim)]; ++bit) {
-          check_flipped<float>(Elem::f32, l, dim, bit);
-          check_flipped<std::int64_t>(Elem::i64, l, dim, bit);
-          check_flipped<std::uint16_t>(Elem::bf16, l, dim, bit);
-        }
-}
-
-TEST_CASE("numbers: a tile that has no such bit cannot be flipped along it") {
-  Layout l = Layout::linear(256, 2, 4);
-  CHECK_THROWS(ptx_of("sm_90", 128, [&](Kernel& k, const auto&) { flipped(k, k.arange(l), 0, 8); }));
-  CHECK_THROWS(ptx_of("sm_90", 128, [&](Kernel& k, const auto&) { flipped(k, k.arange(l), 1, 0); }));
 }
 
 namespace {
@@ -371,18 +236,6 @@ TEST_CASE("numbers: chips without fp8 do it in integers") {
     CHECK(count(ptx_of_eight("sm_80", Elem::bf16, format, there), "satfinite") == 0);
     CHECK(count(ptx_of_eight("sm_86", format, Elem::f16, back), "e4m3") == 0);
   }
-}
-
-TEST_CASE("numbers: a quotient divides once on its usual path, and no product is fused with a sum unasked") {
-  std::string ptx = ptx_of_eight("sm_90a", Elem::f32, Elem::f32, [](const Tile& t) {
-    Value y(bitcast(t.kernel().thread(), Type::f32));
-    return quotient(t * 3.0, y) + 1.0;
-  });
-  CHECK(count(ptx, "rcp.rn.f32") == 1);
-  CHECK(count(ptx, "fma.rn.f32") == 16);
-  CHECK(count(ptx, "div.rn.f32") == 8);
-  CHECK(count(ptx, "mul.rn.f32") == 16);
-  CHECK(count(ptx, "add.rn.f32") == 8);
 }
 
 }  // namespace pagejit
