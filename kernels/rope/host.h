@@ -49,7 +49,8 @@ Deals deal(const Spec& s, std::int64_t tokens, std::int64_t query_heads, std::in
 std::string_view summary();
 std::string_view field_help(std::string_view field);
 
-/// All that serving this model can ask for: types of lists and ids, padding policies, alignment classes.
+/// What serving this model asks for: both styles, places by slot (i64) and by position (i32), types of ids, alignment
+/// classes; padding skipped.
 std::vector<Spec> specs_for_model(const ModelShape& model);
 
 }  // namespace pagejit::rope

@@ -138,24 +138,27 @@ std::vector<Spec> specs_for_model(const ModelShape& m) {
   std::vector<Spec> all;
   Spec s;
   s.in = m.elem;
-  s.rope_dim = m.rope_dim;
-  s.nope_dim = m.dim_k - m.rope_dim;
+  s.rope_dim = m.rope_dim, s.nope_dim = m.dim_k - m.rope_dim;
   s.dim_v = m.joint ? 0 : m.dim_v;
   if (m.rope_dim < 2 || m.rope_dim % 2 != 0 || s.nope_dim < 0) return all;
+  auto add = [&](Into into, int page, Elem list, bool settled, Align align) {
+    s.into = into, s.page = page, s.list = list, s.settled = settled, s.align = align;
+    choose_block(s);
+    all.push_back(s);
+  };
   for (Quant quant : m.quants) {
-    if (quant != Quant::none && quant != Quant::fp8) continue;  // other caches are written by append
+    if (quant != Quant::none && quant != Quant::fp8) continue;  // append writes the other caches
     s.q = s.kv = quant == Quant::fp8 ? m.fp8 : m.elem;
-    for (int page : m.pages)
-      for (Style style : {Style::neox, Style::interleaved})
-        for (auto [into, list] : {std::pair(Into::batch_pos, Elem::i32), std::pair(Into::slots, Elem::i64)})
-          for (Elem pos : m.lengths)
-            for (bool settled : {false, true})
-              for (Align align : {Align::a16, Align::a8}) {
-                s.page = page, s.style = style, s.into = into, s.list = list, s.pos = pos, s.settled = settled;
-                s.align = align;
-                choose_block(s);
-                all.push_back(s);
-              }
+    for (Style style : {Style::neox, Style::interleaved})
+      for (Elem pos : m.lengths) {
+        s.style = style, s.pos = pos;
+        add(Into::dense, 1, Elem::i32, false, Align::a16);
+        for (int page : m.pages)
+          for (auto [into, list] : {std::pair(Into::batch_pos, Elem::i32), std::pair(Into::slots, Elem::i64)}) {
+            for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem}) add(into, page, list, false, align);
+            add(into, page, list, true, Align::a16);
+          }
+      }
   }
   return all;
 }

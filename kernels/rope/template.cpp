@@ -45,19 +45,21 @@ Found look_up(Kernel& k, const Spec& s, const Lists& lists, const Work& w, const
   return f;
 }
 
-/// One head's stretch of columns, on its way.
+/// One head's stretch of columns: where it is, and what was loaded.
 struct Moving {
-  Value live, head;
+  Value live, head, at;
   std::vector<Tile> data;
 };
 
-Moving load(Kernel& k, const Spec& s, const Work& w, const Share& mine, int turn) {
+Moving aim(const Work& w, const Share& mine, int turn) {
   Value local = mine.local_head + w.pass * turn, head = mine.first_head + local;
-  Moving m{mine.live & (local < w.group) & (head < w.heads), head, {}};
   Value at = Value(wide(mine.token)) * w.token_stride + Value(wide(head)) * w.head_stride;
+  return {mine.live & (local < w.group) & (head < w.heads), head, at, {}};
+}
+
+void load(Kernel& k, const Spec& s, const Work& w, const Share& mine, Moving& m) {
   for (const Tile& column : columns_of(k, s, w.part, mine.column))
-    m.data.push_back(k.load(w.in + (at + column), m.live, "data", Cache::read_once));
-  return m;
+    m.data.push_back(k.load(w.in + (m.at + column), m.live, "data", Cache::read_once));
 }
 
 std::vector<Tile> results(Kernel& k, const Spec& s, const Work& w, const Found& found, const Moving& m) {
@@ -84,12 +86,18 @@ void store(Kernel& k, const Spec& s, const Work& w, const Share& mine, const Fou
 
 void work(Kernel& k, const Spec& s, const Lists& lists, const Work& w, const Value& tile, const Value& block) {
   Share mine = share(k, s, lists, w, tile, block);
+  std::vector<Moving> moving;
+  for (int turn = 0; turn < heads_in_flight(s, w.part); ++turn) moving.push_back(aim(w, mine, turn));
   Found found;
   if (s.settled) found = look_up(k, s, lists, w, mine);
-  k.dependency_wait();
-  std::vector<Moving> moving;
-  for (int turn = 0; turn < heads_in_flight(s, w.part); ++turn) moving.push_back(load(k, s, w, mine, turn));
-  if (!s.settled) found = look_up(k, s, lists, w, mine);
+  // Always so, but the branch keeps the assembler from moving all arithmetic behind the wait.
+  k.when(lists.tokens > 0, [&] { k.dependency_wait(); });
+  for (Moving& m : moving) load(k, s, w, mine, m);
+  if (!s.settled) {
+    // Without it the assembler sinks the loads behind the look-up, to have their registers later.
+    k.machine(MachineOp::warp_sync, {});
+    found = look_up(k, s, lists, w, mine);
+  }
   for (const Moving& m : moving) store(k, s, w, mine, found, m);
 }
 
