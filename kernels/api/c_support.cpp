@@ -68,6 +68,13 @@ int checked_choice(int value, int count, const char* argument) {
   return value;
 }
 
+Quant quant_of(int value) {
+  static_assert(PJ_QUANT_NONE == int(Quant::none) && PJ_QUANT_FP8 == int(Quant::fp8) &&
+                PJ_QUANT_FP8_GROUP == int(Quant::fp8_group) && PJ_QUANT_INT8 == int(Quant::int8) &&
+                PJ_QUANT_INT4 == int(Quant::int4) && PJ_QUANT_TURBO == int(Quant::turbo4));
+  return static_cast<Quant>(checked_choice(value, PJ_QUANT_TURBO + 1, "quant"));
+}
+
 void check_reserved(int value) {
   if (value != 0)
     fail(Code::argument, fmt::format("args->reserved is {}; expected 0", value), {{"argument", "reserved"}});

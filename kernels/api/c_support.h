@@ -60,6 +60,9 @@ E choice(int value, const char* argument, int count = 2) {
   return static_cast<E>(checked_choice(value, count, argument));
 }
 
+/// A PJ_QUANT_ value.
+Quant quant_of(int value);
+
 /// Throws Error(argument) unless a field that is there for later is zero, so that it can be given a meaning.
 void check_reserved(int value);
 

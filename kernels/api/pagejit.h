@@ -49,6 +49,16 @@ typedef enum pj_elem {
 
 enum { PJ_LAYOUT_NHD = 0, PJ_LAYOUT_HND = 1 }; /* [pages, page, heads, dim], [pages, heads, page, dim] */
 
+/* How a cache is quantised; formats and formulas: docs/kernels/formats.md. */
+enum {
+  PJ_QUANT_NONE = 0,
+  PJ_QUANT_FP8 = 1,       /* e4m3 or e5m2, and an f32 scale of the tensor or of each head */
+  PJ_QUANT_FP8_GROUP = 2, /* e4m3, and an f32 scale for each 128 neighbours of a row */
+  PJ_QUANT_INT8 = 3,      /* bytes, and (scale, zero) for each row and head */
+  PJ_QUANT_INT4 = 4,      /* halves of bytes, likewise */
+  PJ_QUANT_TURBO = 5      /* rows rotated by a Hadamard matrix: K in 4 bits, V in 2 */
+};
+
 typedef struct pj_context pj_context;
 
 typedef struct pj_options {
@@ -110,6 +120,8 @@ pj_status pj_synchronise(pj_context* context, void* stream);
 #endif
 
 #include "c/flatten.h"
+#include "c/gather.h"
 #include "c/indices.h"
+#include "c/rope.h"
 
 #endif
