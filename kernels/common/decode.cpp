@@ -72,7 +72,7 @@ std::vector<Tile> Decoder::operator()(const Tile& codes, const std::vector<Tile>
       Tile byte = cast(codes, Type::i32), minus = unary(Unary::neg, m[1]);
       std::vector<Tile> all;
       for (int shift : {0, 4}) {
-        Tile code = (byte & 0xff) >> shift;
+        Tile code = byte >> shift;
         Tile rest = select((code & 8) != 0, m[1], minus);
         all.push_back(positive_zero(m[0], entry(code) + rest));
       }
@@ -81,7 +81,7 @@ std::vector<Tile> Decoder::operator()(const Tile& codes, const std::vector<Tile>
     case Quant::turbo2: {
       Tile byte = cast(codes, Type::i32);
       std::vector<Tile> all;
-      for (int shift : {0, 2, 4, 6}) all.push_back(positive_zero(m[0], entry((byte & 0xff) >> shift)));
+      for (int shift : {0, 2, 4, 6}) all.push_back(positive_zero(m[0], entry(byte >> shift)));
       return all;
     }
   }

@@ -1,4 +1,4 @@
-// The shape of a launch, and what is said and listed of Specs.
+// The shape of a launch, and what is said of Specs.
 #include <fmt/format.h>
 
 #include "kernels/flatten/host.h"
@@ -80,26 +80,6 @@ std::string_view field_help(std::string_view field) {
   for (const auto& [name, help] : rows)
     if (name == field) return help;
   return "";
-}
-
-std::vector<Spec> specs_for_model(const ModelShape& m) {
-  std::vector<Spec> all;
-  Spec s;
-  s.k = s.v = s.to = m.elem;
-  s.dim_k = m.dim_k;
-  s.dim_v = m.joint ? m.dim_k : m.dim_v;
-  s.joint = m.joint;
-  for (int page : m.pages)
-    for (Elem lengths : m.lengths)
-      for (Starts starts : {Starts::computed, lengths == Elem::i64 ? Starts::i64 : Starts::i32})
-        for (Tail tail : {Tail::zero, Tail::untouched})
-          for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem}) {
-            if (align == Align::elem && bytes(m.elem) >= 4) continue;  // an element of 4 bytes is aligned to 4
-            s.page = page, s.lengths = lengths, s.starts = starts, s.tail = tail, s.align = align;
-            choose_block(s);
-            all.push_back(s);
-          }
-  return all;
 }
 
 }  // namespace pagejit::flatten

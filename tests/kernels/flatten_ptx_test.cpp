@@ -33,7 +33,8 @@ std::string ptx_of(const flatten::Spec& s, std::string_view target_name = "sm_90
 std::vector<std::string> all_lines() {
   std::set<std::string> lines;
   for (const std::string& name : model_names())
-    for (const std::string& line : families()[0].specs_for_model(load_model(name).shape({16, 64}))) lines.insert(line);
+    for (const std::string& line : family_of("flatten").specs_for_model(load_model(name).shape({16, 64})))
+      lines.insert(line);
   for (int dim : {1, 32, 64, 80, 96, 192, 256, 512, 576})
     for (Align align : {Align::a16, Align::elem})
       for (Elem to : {Elem::bf16, Elem::f32}) {
@@ -42,7 +43,24 @@ std::vector<std::string> all_lines() {
         flatten::choose_block(s);
         lines.insert(spec_line("flatten", s));
       }
+  for (Quant quant : {Quant::fp8, Quant::fp8_group, Quant::int8, Quant::int4, Quant::turbo4})
+    for (bool joint : {false, true})
+      for (int page : {16, 61}) {
+        ModelShape m;
+        m.joint = joint, m.quants = {quant}, m.pages = {page}, m.lengths = {Elem::i32};
+        if (joint) m.dim_k = 576, m.dim_v = 512, m.rope_dim = 64;
+        for (const std::string& line : family_of("flatten").specs_for_model(m)) lines.insert(line);
+      }
+  lines.insert("flatten k=u8 v=u8 to=u8 dim_v=4 starts=indptr offsets=1 tail=untouched");
   return {lines.begin(), lines.end()};
+}
+
+flatten::Spec quantised(Quant k, Quant v) {
+  flatten::Spec s;
+  s.quant_k = k, s.quant_v = v;
+  s.k = s.v = k == Quant::fp8 ? Elem::e4m3 : Elem::u8;
+  flatten::choose_block(s);
+  return s;
 }
 
 }  // namespace
@@ -69,6 +87,27 @@ TEST_CASE("flatten: moves sixteen bytes at a time, past L1, without a branch aro
     CHECK: st.global.cs.v4.b32
     CHECK-NOT: ld.global
   )");
+}
+
+TEST_CASE("flatten: eight codes a load, one load of scale and zero, sixteen bytes a store, in 32 registers") {
+  struct Mode {
+    Quant k, v;
+    std::size_t stores;
+  };
+  for (Mode mode : {Mode{Quant::fp8, Quant::fp8, 2}, {Quant::int8, Quant::int8, 2}, {Quant::int4, Quant::int4, 4}}) {
+    flatten::Spec s = quantised(mode.k, mode.v);
+    s.unroll = 1;
+    std::string ptx = ptx_of(s);
+    CAPTURE(spec_line("flatten", s));
+    CHECK(count(ptx, "ld.global.L1::no_allocate.L2::128B.b64") == 2);
+    CHECK(count(ptx, "ld.global.b16") == 0);
+    CHECK(count(ptx, "st.global.cs.v4.b32") == mode.stores);
+    CHECK(count(ptx, "st.global.cs") == mode.stores);
+    CHECK(count(ptx, "cvt.rn.bf16x2.f32") == 4 * mode.stores);
+    CHECK(ptx.rfind("ld.global") < ptx.find("cvt.rn.bf16x2.f32"));
+    auto a = assemble(ptx, "sm_90a");
+    if (a) CHECK(a->registers <= 32);
+  }
 }
 
 TEST_CASE("flatten: a tail that is left untouched leaves no trace of clearing in the PTX") {

@@ -80,10 +80,16 @@ TEST_CASE("registry: the Specs of a model are right, different and few") {
       model.dim_k = joint ? 576 : 128;
       model.dim_v = joint ? 512 : 128;
       const Family& family = family_of("flatten");
-      std::vector<std::string> lines = family.specs_for_model(model);
-      CHECK(lines.size() <= 64);
-      for (const std::string& line : lines) CHECK(family.canonical(line) == line);
-      CHECK(std::set<std::string>(lines.begin(), lines.end()).size() == lines.size());
+      for (const auto& [quant, name] : enum_names(Quant{})) {
+        if (quant == Quant::turbo2) continue;  // turbo4 stands for both
+        model.quants = {quant};
+        std::vector<std::string> lines = family.specs_for_model(model);
+        CAPTURE(name);
+        CHECK(lines.size() <= 96);
+        CHECK(lines.empty() == (joint && (quant == Quant::turbo4 || (quant == Quant::fp8_group && elem == Elem::f32))));
+        for (const std::string& line : lines) CHECK(family.canonical(line) == line);
+        CHECK(std::set<std::string>(lines.begin(), lines.end()).size() == lines.size());
+      }
     }
 }
 
