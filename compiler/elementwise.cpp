@@ -65,6 +65,22 @@ Tile each(const Tile& a, const Tile& b, Type result, F f) {
   return Tile(a.kernel(), result, layout, std::move(regs));
 }
 
+/// f on every triple of registers, once for each distinct one: what was one value stays one, so that addresses made of
+/// it are still seen to be neighbours.
+template <class F>
+Tile each_triple(const Tile& a, const Tile& b, const Tile& c, Type result, std::shared_ptr<const Layout> layout, F f) {
+  int n = std::max({a.registers(), b.registers(), c.registers()});
+  std::map<std::pair<Key, Key>, Reg> done;
+  std::vector<Reg> regs;
+  for (int i = 0; i < n; ++i) {
+    const Reg &x = a.reg(i), &y = b.reg(i), &z = c.reg(i);
+    auto [at, fresh] = done.try_emplace({key(x, y), key(z, z)});
+    if (fresh) at->second = f(x, y, z);
+    regs.push_back(at->second);
+  }
+  return Tile(a.kernel(), result, std::move(layout), std::move(regs));
+}
+
 /// f on whole vectors where the registers are lanes of loaded ones; `f` takes llvm values of one shape.
 template <class F>
 Tile each_vector(const Tile& a, const Tile& b, Type result, F f) {
@@ -205,30 +221,21 @@ Tile select(const Tile& condition, const Tile& a, const Tile& b) {
   Kernel::Builder& k = a.kernel().builder();
   if (a.type() != b.type()) fail(Code::internal, "select between different types");
   auto layout = common_layout(condition, Tile(a.kernel(), a.type(), common_layout(a, b), {Reg{}}));
-  int n = std::max({condition.registers(), a.registers(), b.registers()});
-  std::vector<Reg> regs;
-  for (int i = 0; i < n; ++i) {
-    const Reg &c = condition.reg(i), &x = a.reg(i), &y = b.reg(i);
+  return each_triple(condition, a, b, a.type(), layout, [&](const Reg& c, const Reg& x, const Reg& y) {
+    if (!c.base) return c.offset != 0 ? x : y;
     Facts facts =
         is_integer(a.type()) && x.lane < 0 && y.lane < 0 ? either(x.all(), y.all()) : Facts::of_bits(bits(a.type()));
-    if (!c.base)
-      regs.push_back(c.offset != 0 ? x : y);
-    else
-      regs.push_back(plain(k.ir.CreateSelect(k.value(c, Type::i1), k.value(x, a.type()), k.value(y, b.type())), facts));
-  }
-  return Tile(a.kernel(), a.type(), layout, std::move(regs));
+    return plain(k.ir.CreateSelect(k.value(c, Type::i1), k.value(x, a.type()), k.value(y, b.type())), facts);
+  });
 }
 
 Tile fma(const Tile& a, const Tile& b, const Tile& c) {
   Kernel::Builder& k = a.kernel().builder();
   auto layout = common_layout(a, Tile(b.kernel(), b.type(), common_layout(b, c), {Reg{}}));
-  int n = std::max({a.registers(), b.registers(), c.registers()});
-  std::vector<Reg> regs;
-  for (int i = 0; i < n; ++i) {
-    llvm::Value *x = k.value(a.reg(i), a.type()), *y = k.value(b.reg(i), b.type()), *z = k.value(c.reg(i), c.type());
-    regs.push_back(plain(k.ir.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, z})));
-  }
-  return Tile(a.kernel(), a.type(), layout, std::move(regs));
+  return each_triple(a, b, c, a.type(), layout, [&](const Reg& l, const Reg& m, const Reg& r) {
+    llvm::Value *x = k.value(l, a.type()), *y = k.value(m, b.type()), *z = k.value(r, c.type());
+    return plain(k.ir.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, y, z}));
+  });
 }
 
 }  // namespace pagejit
