@@ -21,6 +21,30 @@ endfunction()
 pagejit_find(xxhash xxhash.h xxhash libxxhash-dev)
 pagejit_find(zstd zstd.h zstd libzstd-dev)
 
+# What shared caches need. A static build leaves it off: those libraries would bring a dozen more, and a portable program
+# takes its kernels from a folder or a bundle.
+# pagejit_optional(OPTION what-it-is-for NAME header.h library what-to-install)
+add_library(pagejit_remote INTERFACE)
+if(PAGEJIT_STATIC_LLVM)
+  set(shared_caches OFF)
+else()
+  set(shared_caches ON)
+endif()
+macro(pagejit_optional option meaning name)
+  option(${option} "${meaning}" ${shared_caches})
+  if(${option})
+    pagejit_find(${name} ${ARGN})
+    target_link_libraries(pagejit_remote INTERFACE pagejit_${name})
+    target_compile_definitions(pagejit_remote INTERFACE ${option})
+  endif()
+endmacro()
+pagejit_optional(PAGEJIT_WITH_HTTP "Remote caches on web servers and object stores (needs libcurl)" curl curl/curl.h curl
+                 libcurl4-openssl-dev)
+pagejit_optional(PAGEJIT_WITH_REDIS "Remote caches in Redis (needs hiredis)" hiredis hiredis/hiredis.h hiredis
+                 libhiredis-dev)
+pagejit_optional(PAGEJIT_WITH_SIGNATURES "Signed cache entries (needs OpenSSL's libcrypto)" crypto openssl/hmac.h crypto
+                 libssl-dev)
+
 find_package(fmt REQUIRED)
 add_library(pagejit_fmt INTERFACE)
 if(PAGEJIT_STATIC_LLVM)

@@ -36,20 +36,16 @@ void Engine::open_layers() {
   pid_ = getpid();
   flushed_ = std::time(nullptr);
   journal_ = std::make_shared<cache::Journal>(options_.on_event);
-  auto add = [&](const std::string& path, Disk::Use use) -> Disk* {
-    try {
-      auto disk = std::make_unique<Disk>(path, use, cache::DiskOptions{options_.group, options_.limits, journal_});
-      Disk* added = disk.get();
-      layers_.add(std::move(disk));
-      return added;
+  cache::DiskOptions disk{options_.group, options_.limits, journal_};
+  if (!options_.cache_dir.empty()) try {
+      auto use = options_.write ? Disk::Use::read_write : Disk::Use::read_only;
+      auto layer = std::make_unique<Disk>(options_.cache_dir, use, disk);
+      private_ = layer.get();
+      layers_.add(std::move(layer));
     } catch (const Error& e) {
-      warn_once("layer " + path, e.what());
-      return nullptr;
+      warn_once("layer " + options_.cache_dir, e.what());
     }
-  };
-  if (!options_.cache_dir.empty())
-    private_ = add(options_.cache_dir, options_.write ? Disk::Use::read_write : Disk::Use::read_only);
-  for (std::string_view path : split(options_.cache_ro, ':')) add(std::string(path), Disk::Use::read_only);
+  cache::add_shared_layers(layers_, options_.cache_ro, options_.shared, private_, disk);
 }
 
 /// A forked child shares its parent's descriptors, connections and counts; it needs its own. Kernels in memory stay.

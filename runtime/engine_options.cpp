@@ -20,6 +20,7 @@ EngineOptions EngineOptions::from(const Settings& settings) {
   options.write = settings.cache == "rw";
   options.group = settings.cache_mode == "group";
   options.cache_ro = settings.cache_ro;
+  options.shared = cache::SharedOptions::from(settings);
   options.limits = {parse_bytes(settings.cache_max_size).value(), parse_count(settings.cache_max_entries).value()};
   if (settings.producer == "exact") options.producers = Producers::exact;
   if (settings.producer == "any") options.producers = Producers::any;

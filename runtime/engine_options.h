@@ -6,6 +6,7 @@
 #include "runtime/base/event.h"
 #include "runtime/base/settings.h"
 #include "runtime/cache/collect.h"
+#include "runtime/cache/layer_list.h"
 
 namespace pagejit {
 
@@ -23,7 +24,8 @@ struct EngineOptions {
   std::string cache_dir;  // private root; empty: memory only
   bool write = true;      // false: the private root is only read
   bool group = false;     // the private root is shared by a group
-  std::string cache_ro;   // colon-separated folders that are asked after it
+  std::string cache_ro;   // colon-separated folders and bundles that are asked after it
+  cache::SharedOptions shared;
   cache::Limits limits;
   Producers producers = Producers::automatic;
   bool seal_is_error = false;  // what a compile after seal() is; else a warning

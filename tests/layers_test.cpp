@@ -24,7 +24,7 @@ struct Rule {
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> table = {
       {R"(runtime/base/.*)", {"runtime/base/", "fmt/", "xxhash.h"}},
-      {R"(runtime/.*)", {"runtime/", "fmt/", "xxhash.h", "zstd.h", "dlfcn.h"}},
+      {R"(runtime/.*)", {"runtime/", "fmt/", "xxhash.h", "zstd.h", "dlfcn.h", "curl/", "hiredis/", "openssl/"}},
       {R"(compiler/.*)",
        {"compiler/", "runtime/base/", "runtime/backend.h", "fmt/", "llvm/", "boost/context/", "xxhash.h"}},
       {R"(kernels/api/.*)", {"kernels/", "compiler/", "runtime/", "pagejit", "fmt/"}},
@@ -36,8 +36,8 @@ const std::vector<Rule>& rules() {
 }
 
 bool standard(const std::string& name) {
-  static const std::set<std::string> system = {"unistd.h", "fcntl.h",  "pthread.h", "dirent.h",
-                                               "stdint.h", "stddef.h", "stdlib.h", "elf.h"};
+  static const std::set<std::string> system = {"unistd.h", "fcntl.h",  "pthread.h", "dirent.h", "poll.h",
+                                               "stdint.h", "stddef.h", "stdlib.h",  "elf.h"};
   return name.find_first_of("./") == std::string::npos || name.starts_with("sys/") || name.starts_with("sanitizer/") ||
          system.count(name) != 0;
 }

@@ -4,7 +4,8 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache mold
           llvm-22-dev zlib1g-dev libzstd-dev libxxhash-dev libfmt-dev
-          libboost-context-dev nlohmann-json3-dev libcli11-dev doctest-dev)
+          libboost-context-dev nlohmann-json3-dev libcli11-dev doctest-dev
+          libcurl4-openssl-dev libhiredis-dev libssl-dev redis-server nginx-light)
 
 die() { echo "pagejit: $*" >&2; exit 1; }
 

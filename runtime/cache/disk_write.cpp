@@ -92,17 +92,11 @@ void Disk::collect_down_to(const Limits& limits) {
     note({.kind = Event::Kind::evict, .layer = kind(), .count = collected.evicted.entries});
 }
 
-void Disk::reject(const std::string& file, const std::string& reason) {
+std::string Disk::put_aside(const std::string& file) {
   std::string from = shard_of(file) + "/" + file, to = "bad/" + file;
-  bool moved = writable_ && renameat(folder_.get(), from.c_str(), folder_.get(), to.c_str()) == 0;
-  if (moved) prune_bad();
-  note({.kind = Event::Kind::quarantine, .layer = kind(), .cause = reason});
-  warn_once("damaged " + path_, Error(Code::damaged, "a cache entry is not used: " + reason,
-                                      {{"layer", path_},
-                                       {"name", file},
-                                       {"moved to", moved ? path_ + "/v1/" + to : "nowhere: the layer is only read"},
-                                       {"instead", "the kernel is made again"}})
-                                    .what());
+  if (!writable_ || renameat(folder(), from.c_str(), folder(), to.c_str()) != 0) return {};
+  prune_bad();
+  return path_ + "/v1/" + to;
 }
 
 void Disk::prune_bad() {

@@ -26,10 +26,15 @@ class Entry {
   /// Nothing where the format is newer than ours: for us, such a file is not there.
   static std::optional<Entry> open(ReadAt read, std::uint64_t size);
   static std::optional<Entry> open(std::string_view bytes);  // which must outlive the entry
+  static std::optional<Entry> own(std::string bytes);
 
   bool has(Section id) const { return row(id) != nullptr; }
   /// Empty where the entry has no such section.
   std::string section(Section id) const;
+  /// A section as it lies there, packed or not.
+  std::string stored(const Row& row) const;
+  /// The whole file, unchecked.
+  std::string bytes() const { return read_(0, total_); }
   const std::vector<Row>& rows() const { return rows_; }
   std::uint64_t total_bytes() const { return total_; }
 

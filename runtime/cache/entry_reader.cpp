@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "runtime/base/error.h"
 #include "runtime/cache/codec.h"
 #include "runtime/cache/entry.h"
@@ -70,6 +72,14 @@ std::optional<Entry> Entry::open(std::string_view bytes) {
   return open(read, bytes.size());
 }
 
+std::optional<Entry> Entry::own(std::string bytes) {
+  auto kept = std::make_shared<const std::string>(std::move(bytes));
+  auto read = [kept](std::uint64_t offset, std::size_t count) {
+    return offset <= kept->size() ? kept->substr(offset, count) : std::string();
+  };
+  return open(read, kept->size());
+}
+
 void Entry::read_header(std::string_view head, std::uint64_t size) {
   std::string_view hashed = head.substr(0, head.size() - hash_bytes);
   Cursor stored(head.substr(hashed.size()));
@@ -109,12 +119,17 @@ const Row* Entry::row(Section id) const {
   return nullptr;
 }
 
+std::string Entry::stored(const Row& row) const {
+  std::string stored = exactly(read_, row.offset, row.stored);
+  require(hash_of(stored) == row.hash, fmt::format("the hash of section {} differs", row.id));
+  return stored;
+}
+
 std::string Entry::section(Section id) const {
   const Row* found = row(id);
   if (!found) return {};
-  std::string stored = exactly(read_, found->offset, found->stored);
-  require(hash_of(stored) == found->hash, fmt::format("the hash of section {} differs", found->id));
-  return found->codec == static_cast<std::uint32_t>(Codec::zstd) ? unpack(stored, found->raw) : stored;
+  std::string packed = stored(*found);
+  return found->codec == static_cast<std::uint32_t>(Codec::zstd) ? unpack(packed, found->raw) : packed;
 }
 
 }  // namespace pagejit::cache
