@@ -27,7 +27,8 @@ bool plan(const RopeAppendMlaArgs& args, int multiprocessors, Plan& out);
 void choose_block(Spec& s, const Tuning& tuning = {});
 
 constexpr std::int64_t max_heads = 4096;
-constexpr int max_tile = 128;  // tokens; with max_heads it keeps the products of `divided` (blocks.cpp) in 32 bits
+constexpr int max_tile =
+    128;  // tokens; with max_heads it keeps the products of `divided` (template_blocks.cpp) in 32 bits
 
 /// How one part's heads and the tokens of a tile are dealt out to blocks.
 struct Deal {

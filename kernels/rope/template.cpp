@@ -11,8 +11,8 @@
 #include "kernels/rope/template.h"
 
 #include "compiler/lowering.h"
-#include "kernels/rope/blocks.h"
-#include "kernels/rope/rotation.h"
+#include "kernels/rope/template_blocks.h"
+#include "kernels/rope/template_rotation.h"
 
 namespace pagejit::rope {
 namespace {

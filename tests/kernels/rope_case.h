@@ -14,6 +14,8 @@
 
 namespace pagejit::tests {
 
+constexpr std::size_t rope_guard = 64;  // bytes on both sides of everything
+
 struct RopeCase {
   enum class Call : unsigned char { quantize, append, append_mla };
   Call call = Call::append;
