@@ -16,7 +16,7 @@ namespace pagejit::cache {
 
 class Adopted;
 
-/// How well an entry serves: less is worse, and by none of the fields is one that may not be used told apart.
+/// How well an entry serves: the greater, the better. Fields count in this order.
 struct Merit {
   int whose = 0;      // 0: its producer will not do; else the more like our own, the more
   bool fits = false;  // its machine code runs here as it is

@@ -3,7 +3,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace pagejit::cache {
 
@@ -24,7 +23,7 @@ class SigningKey {
   std::string secret_;
 };
 
-/// What `key` is given to say whether its answer is a good one. Throws Error(absent) where this build has no libcrypto.
+/// 32 bytes. Throws Error(absent) where this build has no libcrypto.
 std::string hmac_sha256(std::string_view key, std::string_view text);
 
 }  // namespace pagejit::cache
