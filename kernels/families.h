@@ -1,5 +1,6 @@
 // The host side of every family in families.def.
 #pragma once
+#include "kernels/append/host.h"
 #include "kernels/flatten/host.h"
 #include "kernels/gather/host.h"
 #include "kernels/indices/host.h"

@@ -1,6 +1,7 @@
 #include "kernels/templates.h"
 
 #include "compiler/kernel.h"
+#include "kernels/append/template.h"
 #include "kernels/families.h"
 #include "kernels/flatten/template.h"
 #include "kernels/indices/template.h"

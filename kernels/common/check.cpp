@@ -91,10 +91,20 @@ void detail::refuse_size(const Expected& what, const char* axis, std::int64_t va
 
 void check_no_overlap(const Tensor& t, const Expected& expected) {
   if (empty(t)) return;
-  // Two axes besides the last: the rows of the one with the smaller stride must end before the other one steps.
-  int near = t.step(0) <= t.step(1) ? 0 : 1, far = 1 - near;
-  std::int64_t row = t.shape[2], width = (t.shape[near] - 1) * t.step(near) + row;
-  bool apart = (t.shape[near] < 2 || t.step(near) >= row) && (t.shape[far] < 2 || t.step(far) >= width);
+  // The axes besides the last, by their strides: each must step over all that the nearer ones cover.
+  int order[Tensor::max_rank], axes = 0;
+  for (int d = 0; d < t.rank - 1; ++d) {
+    int at = axes++;
+    for (; at > 0 && t.step(order[at - 1]) > t.step(d); --at) order[at] = order[at - 1];
+    order[at] = d;
+  }
+  std::int64_t width = t.shape[t.rank - 1];
+  bool apart = true;
+  for (int i = 0; i < axes; ++i) {
+    int d = order[i];
+    apart &= t.shape[d] < 2 || t.step(d) >= width;
+    width += (t.shape[d] - 1) * t.step(d);
+  }
   if (!apart) [[unlikely]]
     bad_argument(expected, t, "overlaps itself", "strides that keep its rows apart: it is written");
 }

@@ -28,6 +28,17 @@ constexpr auto enum_names(Quant) {
                                                             {Quant::turbo2, "turbo2"}}};
 }
 
+/// How the f32 scale of a group follows from its largest magnitude `a`. Readers differ in what they expect.
+enum class ScaleRule : unsigned char {
+  blocked,  // max(a, 1e-6) · fl(1 / 448)
+  mla,      // max(a / 448, 2^-126)
+  indexer,  // max(a, 1e-4) / 448
+};
+constexpr auto enum_names(ScaleRule) {
+  return std::array<std::pair<ScaleRule, std::string_view>, 3>{
+      {{ScaleRule::blocked, "blocked"}, {ScaleRule::mla, "mla"}, {ScaleRule::indexer, "indexer"}}};
+}
+
 /// Neighbours that share a scale in Quant::fp8_group.
 constexpr int group_size = 128;
 

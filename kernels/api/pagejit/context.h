@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/append/args.h"
 #include "kernels/flatten/args.h"
 #include "kernels/gather/args.h"
 #include "kernels/indices/args.h"

@@ -1,5 +1,6 @@
 // All of pagejit's C++ interface. The plain C one is pagejit.h, one folder up.
 #pragma once
+#include <pagejit/append.h>
 #include <pagejit/context.h>
 #include <pagejit/error.h>
 #include <pagejit/flatten.h>

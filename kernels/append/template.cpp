@@ -1,0 +1,236 @@
+// Writes the rows of new tokens into a paged cache, quantised on the way.
+//
+//   cache[page_t, row_t, h, :] = encode(in[t, h, :])     for each token t that has a place, K and V
+//
+// Program (i, j) writes the i-th `rows` tokens of the j-th `group` of heads: its items, one (token, head) each. All
+// threads load their share of K and V, and only then look up where it goes, so that the two ways to memory overlap;
+// rows of tokens without a place are loaded for nothing. Ragged sequences are the exception: whose a token is takes a
+// search, which one thread a token does beforehand. Layouts are strides: the same code serves NHD, HND, and MLA's joint
+// rows.
+#include "kernels/append/template.h"
+
+#include <optional>
+
+#include "compiler/lowering.h"
+#include "compiler/numbers.h"
+#include "kernels/append/template_rows.h"
+#include "kernels/common/destination.h"
+#include "kernels/common/encode.h"
+
+namespace pagejit::append {
+namespace {
+
+/// K or V.
+struct Side {
+  Quant quant;
+  Elem stored;
+  int dim;
+  Pointer in, cache, meta;
+  Value in_token, in_head, page, row, head, meta_page, meta_row, meta_head;
+};
+
+struct Shared {  // the parameters that both sides share
+  Destinations lists;
+  Value tokens, heads, settled, rows, group, magic;
+};
+
+/// Where the block's tokens go, a thread a token, in shared memory.
+struct Places {
+  Pointer page, row;  // i64, i32
+};
+
+/// One item for each element of a tile.
+struct Items {
+  Tile row, token, head, live;  // the token in the block, and among all
+};
+
+class Writer {
+ public:
+  Writer(Kernel& k, const Spec& s, const Shared& p, const Places* places)
+      : k_(k), s_(s), p_(p), places_(places), first_token_(k.program(0) * p.rows) {}
+
+  const Value& first_token() const { return first_token_; }
+
+  /// A side's share of the items from `first` up: loaded, and not yet encoded.
+  struct Loaded {
+    const Side* side;
+    Items items;
+    std::optional<Rows> rows;
+    Tile element, exists, data;  // exists: the element is one of its row, whatever the item is
+  };
+
+  Loaded load(const Side& side, const Value& first) const {
+    Loaded l{&side, {}, {}, {}, {}, {}};
+    if (by_row(side.quant)) {
+      l.rows.emplace(s_.threads, s_.items, side.quant, side.dim);
+      l.element = l.rows->elements(k_), l.exists = l.rows->exist(k_);
+      l.items = items_of(l.rows->items(k_) + first);
+    } else {
+      int vec = vector_elements(s_, side.stored, side.dim);
+      Tile all = k_.arange(Layout::linear(linear_elements(side, vec), vec, k_.warps()));
+      l.element = all % side.dim, l.exists = all < s_.items * side.dim;
+      l.items = items_of(all / side.dim + first);
+    }
+    Tile from = wide(l.items.token) * side.in_token + wide(l.items.head) * side.in_head + wide(l.element);
+    l.data = k_.load(side.in + from, l.exists ? l.items.live & l.exists : l.items.live, "data", Cache::read_once);
+    return l;
+  }
+
+  /// Two sides whose items lie alike in the threads: what was found for one serves the other.
+  static bool alike(const Loaded& a, const Loaded& b) {
+    return a.rows.has_value() == b.rows.has_value() && *a.items.row.layout() == *b.items.row.layout() &&
+           (a.rows || a.side->dim == b.side->dim);
+  }
+
+  Destination find(const Loaded& l) const {
+    if (!places_) return find_destination(k_, p_.lists, l.items.token, l.items.live);
+    Tile page = k_.load(places_->page + l.items.row, l.items.live, "page");
+    Tile row = k_.load(places_->row + l.items.row, l.items.live, "row");
+    return {select(l.items.live, page, k_.constant(Type::i64, -1)), row};
+  }
+
+  void store(const Loaded& l, const Destination& to) const {
+    if (l.rows)
+      store_rows(l, to);
+    else
+      store_elements(l, to);
+  }
+
+ private:
+  Items items_of(const Tile& item) const {
+    Tile row = cast(wide(item) * p_.magic >> 32, Type::i32);
+    Tile token = row + first_token_, head = item - row * p_.group + k_.program(1) * p_.group;
+    return {row, token, head, (row < p_.rows) & (token < p_.tokens) & (head < p_.heads)};
+  }
+
+  int linear_elements(const Side& side, int vec) const {
+    return std::max(static_cast<int>(std::bit_ceil(static_cast<unsigned>(s_.items * side.dim))), s_.threads * vec);
+  }
+
+  static Tile address(const Side& side, const Destination& to, const Tile& head) {
+    return to.page * side.page + wide(to.row) * side.row + wide(head) * side.head;
+  }
+
+  void store_elements(const Loaded& l, const Destination& to) const {
+    const Side& side = *l.side;
+    Tile live = (to.page >= 0) & l.exists, data = l.data;
+    if (side.quant == Quant::fp8) {
+      Tile scale = k_.load(side.meta + wide(l.items.head) * side.meta_head, l.items.live, "scale");
+      data = to_fp8(quotient(cast(data, Type::f32), scale), side.stored);
+    } else if (side.stored != s_.in) {
+      data = cast(data, type_of(side.stored));
+    }
+    k_.store(side.cache + (address(side, to, l.items.head) + wide(l.element)), data, live, Cache::stream);
+  }
+
+  void store_rows(const Loaded& l, const Destination& to) const {
+    const Side& side = *l.side;
+    Encoded e = encode_rows(k_, {side.quant, s_.in, side.stored, s_.meta, side.dim, s_.scale_rule, s_.power_of_two},
+                            cast(l.data, Type::f32), l.exists);
+    Narrowed codes = l.rows->of_codes();
+    Destination there{codes(to.page), codes(to.row)};
+    Tile at = address(side, there, codes(l.items.head)) + wide(l.rows->code_columns(k_));
+    Tile live = there.page >= 0;
+    for (const Tile& also : {l.rows->codes_exist(k_), l.rows->stores(k_)})
+      if (also) live = live & also;
+    k_.store(side.cache + at, codes(e.codes), live, Cache::stream);
+    store_metadata(l, to, e.metadata);
+  }
+
+  void store_metadata(const Loaded& l, const Destination& to, const std::vector<Tile>& metadata) const {
+    const Side& side = *l.side;
+    Narrowed alone = l.rows->of_metadata();
+    Destination there{alone(to.page), alone(to.row)};
+    Tile live = (there.page >= 0) & l.rows->holds_metadata(k_);
+    Tile at = there.page * side.meta_page + wide(there.row) * side.meta_row +
+              wide(alone(l.items.head)) * side.meta_head + wide(l.rows->metadata_columns(k_));
+    Type type = type_of(side.meta.elem());
+    for (std::size_t i = 0; i < metadata.size(); ++i)
+      k_.store(side.meta + (at + static_cast<int>(i)), cast(alone(metadata[i]), type), live);
+  }
+
+  Kernel& k_;
+  const Spec& s_;
+  const Shared& p_;
+  const Places* places_;
+  Value first_token_;
+};
+
+}  // namespace
+
+void emit(Kernel& k, const Spec& s) {
+  auto p = k.begin<Params>("append", s.threads);
+  auto number = [&](auto member) { return p(member, {.at_least = 0}); };
+  auto stride = [&](auto member, int promised) { return p(member, {.multiple_of = promised, .at_least = 0}); };
+  auto meta_of = [&](Quant q) { return model_metadata(q) ? s.meta : Elem::f32; };
+  int in = promised_bytes(s.align, s.in), in_step = in / bytes(s.in);
+  int k_cache = promised_of_cache(s, s.quant_k, s.k), k_step = k_cache / bytes(s.k);
+  std::vector<Side> sides{{s.quant_k, s.k, s.dim_k, p.tensor(&Params::k_in, s.in, in),
+                           p.tensor(&Params::k_cache, s.k, k_cache), p.tensor(&Params::k_meta, meta_of(s.quant_k)),
+                           stride(&Params::k_in_token, in_step), stride(&Params::k_in_head, in_step),
+                           stride(&Params::k_page, k_step), stride(&Params::k_row, k_step),
+                           stride(&Params::k_head, k_step), number(&Params::k_meta_page), number(&Params::k_meta_row),
+                           number(&Params::k_meta_head)}};
+  int v_cache = promised_of_cache(s, s.quant_v, s.v), v_step = v_cache / bytes(s.v);
+  if (s.dim_v > 0)
+    sides.push_back({s.quant_v, s.v, s.dim_v, p.tensor(&Params::v_in, s.in, in),
+                     p.tensor(&Params::v_cache, s.v, v_cache), p.tensor(&Params::v_meta, meta_of(s.quant_v)),
+                     stride(&Params::v_in_token, in_step), stride(&Params::v_in_head, in_step),
+                     stride(&Params::v_page, v_step), stride(&Params::v_row, v_step), stride(&Params::v_head, v_step),
+                     number(&Params::v_meta_page), number(&Params::v_meta_row), number(&Params::v_meta_head)});
+
+  bool ragged = s.where == Where::ragged;
+  Pointer table = p.tensor(&Params::table, s.table), lengths = p.tensor(&Params::lengths, s.lengths),
+          kv_lengths = p.tensor(&Params::kv_lengths, s.lengths), starts = p.tensor(&Params::starts, s.lengths);
+  Destinations lists{
+      s.where,
+      s.page,
+      p.tensor(&Params::valid, Elem::i32),
+      {lengths, starts, s.starts == Starts::computed, number(&Params::batch), s.starts == Starts::indptr},
+      kv_lengths,
+      table,
+      number(&Params::table_row),
+      table,
+      lengths,
+      kv_lengths,
+      starts,
+      table};
+  Shared shared{lists,
+                p(&Params::tokens, {.at_least = 0, .at_most = max_tokens}),
+                number(&Params::heads),
+                number(&Params::settled),
+                number(&Params::rows),
+                number(&Params::group),
+                number(&Params::magic)};
+
+  Places places;
+  if (ragged)
+    places = {k.shared("page_of_token", Elem::i64, s.threads), k.shared("row_of_token", Elem::i32, s.threads)};
+  Writer writer(k, s, shared, ragged ? &places : nullptr);
+  if (ragged) {
+    k.when(shared.settled == 0, [&] { k.dependency_wait(); });
+    k.when(k.thread() < (shared.rows + 31) / 32 * 32, [&] {  // whole warps
+      Value tokens = minimum(shared.rows, shared.tokens - writer.first_token());
+      Destination to = find_destinations(k, shared.lists, writer.first_token(), tokens);
+      k.store(places.page + k.thread(), to.page);
+      k.store(places.row + k.thread(), to.row);
+    });
+    k.barrier();
+  }
+  k.dependents_launch();
+  k.dependency_wait();
+  k.loop(k.constant(Type::i32, 0), shared.rows * shared.group, k.constant(Type::i32, s.items), [&](Value first) {
+    std::vector<Writer::Loaded> loaded;
+    for (const Side& side : sides) loaded.push_back(writer.load(side, first));
+    std::vector<Destination> to;
+    for (const Writer::Loaded& l : loaded)
+      to.push_back(!to.empty() && Writer::alike(l, loaded[0]) ? to[0] : writer.find(l));
+    // Copies first: their registers are free again before a quantiser needs its own.
+    for (bool rows : {false, true})
+      for (std::size_t i = 0; i < loaded.size(); ++i)
+        if (loaded[i].rows.has_value() == rows) writer.store(loaded[i], to[i]);
+  });
+  k.end();
+}
+
+}  // namespace pagejit::append

@@ -1,0 +1,113 @@
+// What the assembler and the reader of the PTX see of the writers, over whole families of Specs.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/nvptx/codegen.h"
+#include "compiler/nvptx/lowering.h"
+#include "kernels/append/host.h"
+#include "kernels/registry.h"
+#include "kernels/templates.h"
+#include "runtime/base/fields.h"
+#include "runtime/base/settings.h"
+#include "tests/support/check_ptx.h"
+#include "tests/support/seed.h"
+#include "tools/model_config.h"
+
+namespace pagejit::test {
+namespace {
+
+std::string ptx_of_line(const std::string& line, std::string_view target_name) {
+  const Target& t = target(target_name);
+  auto lowering = make_nvptx_lowering(t);
+  Emitted kernel = emit_kernel(request_for(line, std::string(target_name)), *lowering);
+  return nvptx::generate(kernel, t, false).ptx;
+}
+
+std::string ptx_of(const append::Spec& s, std::string_view target_name = "sm_90a") {
+  return ptx_of_line(spec_line("append", s), target_name);
+}
+
+append::Spec quantised(Quant quant, int dim = 128) {
+  append::Spec s;
+  s.quant_k = quant, s.quant_v = quant == Quant::turbo4 ? Quant::turbo2 : quant;
+  s.k = s.v = quant == Quant::fp8 || quant == Quant::fp8_group ? Elem::e4m3 : Elem::u8;
+  s.dim_k = s.dim_v = dim, s.where = Where::slots, s.table = Elem::i64;
+  append::choose_block(s);
+  return s;
+}
+
+/// All that the built-in models can ask for in every mode, and head dims and pages that none of them has.
+std::vector<std::string> all_lines() {
+  std::set<std::string> lines;
+  for (const std::string& name : model_names()) {
+    ModelShape shape = load_model(name).shape({16, 64});
+    shape.quants = {Quant::none, Quant::fp8, Quant::fp8_group, Quant::int8, Quant::int4, Quant::turbo4};
+    for (const std::string& line : family_of("append").specs_for_model(shape)) lines.insert(line);
+  }
+  for (Quant quant : {Quant::fp8, Quant::fp8_group, Quant::int8, Quant::int4})
+    for (int dim : {2, 80, 96, 192, 576, 1024}) {
+      append::Spec s = quantised(quant, dim);
+      s.page = 61, s.in = dim == 96 ? Elem::f32 : Elem::f16;
+      append::choose_block(s);
+      lines.insert(spec_line("append", s));
+    }
+  return {lines.begin(), lines.end()};
+}
+
+}  // namespace
+
+TEST_CASE("append: the PTX of a Spec is the same, byte for byte, however often it is made") {
+  for (Quant quant : {Quant::int4, Quant::turbo4}) CHECK(ptx_of(quantised(quant)) == ptx_of(quantised(quant)));
+}
+
+TEST_CASE("append: both tensors are loaded, sixteen bytes at a time, before a slot is looked up or a row stored") {
+  for (Quant quant : {Quant::int8, Quant::fp8})
+    check_ptx(ptx_of(quantised(quant)), R"(
+    CHECK-LABEL: .entry append
+    CHECK: griddepcontrol.wait
+    CHECK: ld.global.L1::no_allocate.L2::128B.v4.b32
+    CHECK: ld.global.L1::no_allocate.L2::128B.v4.b32
+    CHECK: ld.global.b64
+    CHECK-NOT: ld.global.L1
+    CHECK-NOT: ld.global.b64
+    CHECK: st.global.cs.b64
+    CHECK: st.global.cs.b64
+  )");
+}
+
+TEST_CASE("append: four bits are packed in registers: no more shuffles than for eight") {
+  std::string eight = ptx_of(quantised(Quant::int8)), four = ptx_of(quantised(Quant::int4));
+  CHECK(count(four, "shfl.") <= count(eight, "shfl."));
+  CHECK(count(eight, "shfl.") > 0);
+}
+
+TEST_CASE("append: arithmetic of the quantisers is rounded step by step") {
+  for (Quant quant : {Quant::int8, Quant::int4, Quant::fp8, Quant::fp8_group}) {
+    std::string ptx = ptx_of(quantised(quant));
+    CHECK(count(ptx, "div.full") + count(ptx, "div.approx") == 0);
+    CHECK(count(ptx, "\tadd.f32") + count(ptx, "\tmul.f32") == 0);
+  }
+}
+
+// Every Spec on one target and every target on some Specs: the assembler takes 50 ms a kernel.
+TEST_CASE("append: nothing spills, on any target, for any Spec") {
+  std::vector<std::string> lines = all_lines();
+  auto random = random_for("append spills");
+  std::shuffle(lines.begin(), lines.end(), random);
+  std::size_t most = Settings::process().test_all == "1" ? lines.size() : 12;
+  for (const Target& t : targets()) {
+    if (t.is_emulator()) continue;
+    for (std::size_t i = 0; i < std::min(most, lines.size()); ++i) {
+      CAPTURE(t.name);
+      CAPTURE(lines[i]);
+      auto a = assemble(ptx_of_line(lines[i], t.name), t.name);
+      if (!a) continue;
+      CHECK_MESSAGE(a->accepted, a->log);
+      CHECK(a->spill_stores + a->spill_loads + a->stack == 0);
+    }
+  }
+}
+
+}  // namespace pagejit::test
