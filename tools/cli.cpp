@@ -1,6 +1,7 @@
 #include "tools/cli.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -31,6 +32,22 @@ int exit_code(Code code) {
     default:
       return 1;
   }
+}
+
+int worse(int a, int b) {
+  for (int code : {4, 5, 6, 7, 8, 1, 2, 3})
+    if (a == code || b == code) return code;
+  return 0;
+}
+
+const std::atomic<bool>& stop_on_interrupt() {
+  static std::atomic<bool> stop = false;
+  static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler may take no lock
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+  return stop;
 }
 
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {

@@ -6,9 +6,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -17,6 +14,7 @@
 #include "runtime/base/text.h"
 #include "runtime/cache/cubin_facts.h"
 #include "runtime/cuda/assembler.h"
+#include "tools/files.h"
 #include "tools/program.h"
 #include "tools/temporary_folder.h"
 
@@ -44,19 +42,6 @@ std::string ask_version(const std::string& file, const std::string& path) {
   }
   fail(Code::absent, fmt::format("{} is not an assembler that can be used: it does not say its version", file),
        {{"asked", file + " --version"}, {"said", asked.said.substr(0, 400)}});
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out << bytes;
-  out.close();
-  if (!out)
-    fail(Code::internal, "no room for the assembler's files", {{"path", path}, {"reason", std::strerror(errno)}});
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
 /// Without the lines that differ from run to run.
@@ -143,7 +128,7 @@ void Ptxas::assemble(Artifact& artifact) {
   if (artifact.facts.target != target_) fail(Code::internal, "an assembler of another target");
   TemporaryFolder folder;
   // Relative names: none of the folder's shows in messages or in the machine code.
-  write_file(folder.path() + "/kernel.ptx", artifact.ptx);
+  write_whole_file(folder.path() + "/kernel.ptx", artifact.ptx);
   Finished ran = run_command({{program_.file, "-v", "-arch=" + target_, "kernel.ptx", "-o", "kernel.cubin"},
                               folder.path(),
                               program_.path,
@@ -157,7 +142,7 @@ void Ptxas::assemble(Artifact& artifact) {
           {"variable", "PAGEJIT_COMPILE_TIMEOUT_MS"},
           {"instead", "this kernel is not made"}});
   std::string log = stable(ran.said);
-  artifact.cubin = ran.code == 0 ? read_file(folder.path() + "/kernel.cubin") : std::string();
+  artifact.cubin = ran.code == 0 ? read_whole_file(folder.path() + "/kernel.cubin") : std::string();
   if (artifact.cubin.empty()) {
     Error::Fields fields{{"stage", "assemble"},
                          {"program", fmt::format("{} {}", program_.file, program_.version)},

@@ -7,7 +7,7 @@
 
 #include "kernels/registry.h"
 #include "tools/model_config.h"
-#include "tools/precompile/work.h"
+#include "tools/precompile/toolchain.h"
 
 namespace pagejit::precompile {
 

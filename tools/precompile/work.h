@@ -1,38 +1,38 @@
-// What pagejit-precompile makes: a kernel for each spec line and target.
+// Makes every kernel that is asked for, several at a time.
 #pragma once
-#include <cstddef>
+#include <atomic>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/base/artifact.h"
-#include "runtime/engine.h"
+#include "runtime/base/error.h"
+#include "tools/precompile/wish.h"
+#include "tools/ptxas.h"
 
 namespace pagejit::precompile {
 
-struct Wish {
-  std::vector<std::string> specs, models, targets, emit;  // as given; comma lists still whole
-  std::vector<int> pages = {16, 64};
-  std::vector<std::string> quants = {"none"};
-  std::string cache, out;
-};
-
+/// One kernel, and what became of it.
 struct Variant {
   Request request;
+  enum class State { waiting, done, failed } state = State::waiting;
   bool from_cache = false;
+  std::string producer;
   KernelFacts facts;
-  std::size_t ptx_bytes = 0;
+  std::size_t ptx_bytes = 0, cubin_bytes = 0;
+  std::string cubin_sha256;  // empty without a cubin
+  double ms = 0;             // that it took here
+  std::optional<Error> failure;
 };
 
-/// The targets that this build compiles for; none without the compiler.
-std::vector<std::string> target_names();
+struct Made {
+  std::vector<Variant> variants;  // in the order of the requests
+  bool interrupted = false;
+  std::string assembler;  // "ptxas 13.0.88"; empty: PTX only
+};
 
-/// Every (target, spec line) that is wished for, once each, sorted. Throws Error(argument).
-std::vector<Request> requests_of(const Wish& wish);
-
-/// Compiles what the cache lacks, and writes what is to be emitted. Throws where one of them cannot be made.
-std::vector<Variant> make_all(const Wish& wish, const std::vector<Request>& requests);
-
-std::string as_text(const std::vector<Variant>& variants);
-std::string as_json(const std::vector<Variant>& variants);
+/// `stop`, once set, ends what is running; what is done stays. A failed kernel ends the run unless wish.keep_going.
+/// Throws what makes all of it impossible; what a single kernel met is in its Variant.
+Made make_all(const Wish& wish, const std::vector<Request>& requests, const std::atomic<bool>& stop);
 
 }  // namespace pagejit::precompile
