@@ -98,6 +98,10 @@ Reg extreme(Kernel::Builder& b, const Reg& x, const Reg& y, Type t, bool smaller
 }
 
 Reg bitwise(Kernel::Builder& b, Binary op, const Reg& x, const Reg& y, Type t) {
+  if (op == Binary::bit_and && t == Type::i1) {  // a condition that is known leaves the other one, or nothing
+    if (!x.base) return x.offset != 0 ? y : x;
+    if (!y.base) return y.offset != 0 ? x : y;
+  }
   llvm::Value *l = b.value(x, t), *r = b.value(y, t);
   Facts unknown = t == Type::i1 ? Facts::range(0, 1) : Facts::of_bits(bits(t));
   switch (op) {

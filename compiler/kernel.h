@@ -20,7 +20,6 @@ namespace pagejit {
 
 class Lowering;
 struct Emitted;
-enum class Cache;
 enum class Space;
 
 /// An address of elements, or a tile of them. `+` counts in elements.
@@ -113,10 +112,8 @@ class Kernel {
   /// One element for each element of the pointer's tile. Where `mask` is false nothing is read and the result is 0.
   Tile load(const Pointer& from, std::string_view name);
   Tile load(const Pointer& from, const Tile& mask, std::string_view name);
-  Tile load(const Pointer& from, const Tile& mask, std::string_view name, Cache cache);
   void store(const Pointer& to, const Tile& value);
   void store(const Pointer& to, const Tile& value, const Tile& mask);
-  void store(const Pointer& to, const Tile& value, const Tile& mask, Cache cache);
 
   /// `elements` of shared memory, 16-byte aligned; contents undefined until written.
   Pointer shared(std::string_view name, Elem elem, int elements);

@@ -19,13 +19,6 @@ namespace pagejit {
 
 enum class Space { global, shared };
 
-/// How a global access should treat the caches; the emulator ignores it.
-enum class Cache {
-  normal,
-  stream,     // read or written once: evict first
-  read_once,  // read once by the whole grid: past L1, whole lines into L2
-};
-
 /// One place in a template that touches memory: what findings call it.
 struct Site {
   std::string tensor;    // "k_cache"; a shared tile's name
@@ -43,8 +36,7 @@ struct Access {
   llvm::Type* elem = nullptr;
   int count = 1;
   int bytes = 0;  // all of the access; the address is a multiple of it
-  Cache cache = Cache::normal;
-  int site = 0;  // index into the kernel's sites
+  int site = 0;   // index into the kernel's sites
 };
 
 /// The type of a result or operand, by its letter in machine_ops.def.
@@ -71,8 +63,6 @@ class Lowering {
   /// Stores a vector (a scalar for count 1). A false `mask` touches nothing.
   virtual void store(llvm::IRBuilder<>& b, const Access& access, llvm::Value* address, llvm::Value* value,
                      llvm::Value* mask) = 0;
-  /// The PTX ISA that an access asks for, beyond what its target does: 74 for PTX 7.4; 0 for nothing.
-  virtual int needed_isa(const Access&) const { return 0; }
   /// Where the kernel's shared window begins (i32). Its size is known at finish().
   virtual llvm::Value* shared_base(llvm::IRBuilder<>& b) = 0;
   /// After the last block has its return: `shared_bytes` is the window's size.

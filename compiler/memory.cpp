@@ -60,10 +60,13 @@ llvm::Value* mask_value(Kernel::Builder& b, const Tile& mask, int i) {
   return b.value(r, Type::i1);
 }
 
-Access access(Kernel::Builder& b, const Pointer& p, int count, Cache cache) {
-  Access a{p.space(), b.type(type_of(p.elem())), count, count * bytes(p.elem()), cache, p.site()};
-  b.isa = std::max(b.isa, b.lowering.needed_isa(a));
-  return a;
+/// Known while emitting: no thread makes this access.
+bool never(const Tile& mask, int i) {
+  return mask && !mask.reg(i).base && mask.reg(i).offset == 0;
+}
+
+Access access(Kernel::Builder& b, const Pointer& p, int count) {
+  return {p.space(), b.type(type_of(p.elem())), count, count * bytes(p.elem()), p.site()};
 }
 
 /// Registers first … first + count − 1 as one vector: the loaded one itself where they are its lanes in order.
@@ -94,10 +97,6 @@ Tile Kernel::load(const Pointer& from, std::string_view name) {
   return load(from, Tile(), name);
 }
 Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name) {
-  return load(from, mask, name, Cache::normal);
-}
-
-Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name, Cache cache) {
   Builder& b = *builder_;
   Plan p = plan(from, mask, Tile());
   Type type = type_of(from.elem());
@@ -113,8 +112,14 @@ Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name, 
       continue;
     }
     int run = run_length(p.address, mask, i, bytes(from.elem()), p.registers, 16);
+    if (never(mask, i)) {
+      llvm::Value* zero = llvm::Constant::getNullValue(b.type(type));
+      for (int j = 0; j < run; ++j) regs[static_cast<std::size_t>(i + j)] = plain(zero, facts);
+      i += run;
+      continue;
+    }
     llvm::Value* at = b.value(p.address.reg(i), p.address.type());
-    llvm::Value* v = b.lowering.load(b.ir, access(b, from, run, cache), at, mask_value(b, mask, i));
+    llvm::Value* v = b.lowering.load(b.ir, access(b, from, run), at, mask_value(b, mask, i));
     v->setName(llvm::StringRef(name.data(), name.size()));
     for (int j = 0; j < run; ++j) regs[static_cast<std::size_t>(i + j)] = {v, 0, run == 1 ? -1 : j, facts};
     i += run;
@@ -126,10 +131,6 @@ void Kernel::store(const Pointer& to, const Tile& value) {
   store(to, value, Tile());
 }
 void Kernel::store(const Pointer& to, const Tile& value, const Tile& mask) {
-  store(to, value, mask, Cache::normal);
-}
-
-void Kernel::store(const Pointer& to, const Tile& value, const Tile& mask, Cache cache) {
   Builder& b = *builder_;
   Type type = type_of(to.elem());
   if (value.type() != type)
@@ -138,9 +139,11 @@ void Kernel::store(const Pointer& to, const Tile& value, const Tile& mask, Cache
   Plan p = plan(to, mask, value);
   for (int i = 0; i < p.registers;) {
     int run = run_length(p.address, mask, i, bytes(to.elem()), p.registers, 16);
-    llvm::Value* at = b.value(p.address.reg(i), p.address.type());
-    llvm::Value* v = gathered(b, value, i, run);
-    b.lowering.store(b.ir, access(b, to, run, cache), at, v, mask_value(b, mask, i));
+    if (!never(mask, i)) {
+      llvm::Value* at = b.value(p.address.reg(i), p.address.type());
+      llvm::Value* v = gathered(b, value, i, run);
+      b.lowering.store(b.ir, access(b, to, run), at, v, mask_value(b, mask, i));
+    }
     i += run;
   }
 }

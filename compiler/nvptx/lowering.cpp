@@ -43,7 +43,6 @@ class NvptxLowering final : public Lowering {
              llvm::Value* mask) override {
     nvptx::store(b, a, address, value, mask);
   }
-  int needed_isa(const Access& a) const override { return a.cache == Cache::normal ? 0 : 74; }
   llvm::Value* shared_base(llvm::IRBuilder<>& b) override;
   void finish(llvm::Module&, llvm::Function&, int) override {}
 

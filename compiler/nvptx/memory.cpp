@@ -34,10 +34,8 @@ std::string list(int first, int count) {
 std::string mnemonic(const Access& a, const Words& w, bool reading) {
   std::string vector = w.count > 1 ? fmt::format(".v{}", w.count) : "";
   if (a.space == Space::shared) return fmt::format("{}.shared{}.b{}", reading ? "ld" : "st", vector, w.bits);
-  std::string_view hint;
-  if (a.cache == Cache::stream) hint = reading ? ".L1::evict_first" : ".cs";
-  if (reading && a.cache == Cache::read_once) hint = ".L1::no_allocate.L2::128B";
-  return fmt::format("{}.global{}{}.b{}", reading ? "ld" : "st", hint, vector, w.bits);
+  // No cache hint: on an H200 streams are fastest without (docs/measured.md).
+  return fmt::format("{}.global{}.b{}", reading ? "ld" : "st", vector, w.bits);
 }
 
 llvm::Value* from_words(llvm::IRBuilder<>& b, const Access& a, const Words& w, llvm::Value* loaded) {

@@ -72,7 +72,7 @@ class Writer {
       l.items = items_of(all / side.dim + first);
     }
     Tile from = wide(l.items.token) * side.in_token + wide(l.items.head) * side.in_head + wide(l.element);
-    l.data = k_.load(side.in + from, l.exists ? l.items.live & l.exists : l.items.live, "data", Cache::read_once);
+    l.data = k_.load(side.in + from, l.exists ? l.items.live & l.exists : l.items.live, "data");
     return l;
   }
 
@@ -120,7 +120,7 @@ class Writer {
     } else if (side.stored != s_.in) {
       data = cast(data, type_of(side.stored));
     }
-    k_.store(side.cache + (address(side, to, l.items.head) + wide(l.element)), data, live, Cache::stream);
+    k_.store(side.cache + (address(side, to, l.items.head) + wide(l.element)), data, live);
   }
 
   void store_rows(const Loaded& l, const Destination& to) const {
@@ -133,7 +133,7 @@ class Writer {
     Tile live = there.page >= 0;
     for (const Tile& also : {l.rows->codes_exist(k_), l.rows->stores(k_)})
       if (also) live = live & also;
-    k_.store(side.cache + at, codes(e.codes), live, Cache::stream);
+    k_.store(side.cache + at, codes(e.codes), live);
     store_metadata(l, to, e.metadata);
   }
 
@@ -217,8 +217,8 @@ void emit(Kernel& k, const Spec& s) {
     });
     k.barrier();
   }
-  k.dependents_launch();
   k.dependency_wait();
+  k.dependents_launch();  // not before: the next kernel may be settled, on what the one before us still writes
   k.loop(k.constant(Type::i32, 0), shared.rows * shared.group, k.constant(Type::i32, s.items), [&](Value first) {
     std::vector<Writer::Loaded> loaded;
     for (const Side& side : sides) loaded.push_back(writer.load(side, first));

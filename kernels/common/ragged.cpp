@@ -78,7 +78,9 @@ RowOwner find_owner(Kernel& k, const Ragged& ragged, const Value& first_row, con
     length = maximum(length, 0);  // what is known of a value does not survive the loop's edge
     if (ragged.computed) {
       Value before(now[total_]), sum = sum_to_here(k, lane, length);
-      start = saturated(k, maximum(before, 0), sum - length);
+      // Not sum − length: a sum that was cut off at the last row would give a start before it.
+      Value below = shuffled(k, MachineOp::shuffle_up, sum, k.constant(Type::i32, 1));
+      start = saturated(k, maximum(before, 0), Value(select(lane > 0, maximum(below, 0), zero)));
       now[total_] =
           saturated(k, maximum(before, 0), shuffled(k, MachineOp::shuffle_index, sum, k.constant(Type::i32, 31)));
     } else {

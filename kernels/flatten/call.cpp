@@ -84,7 +84,9 @@ bool plan(const SideView& k, const SideView* v, const Lists& lists, int multipro
   p.out_rows = static_cast<std::int32_t>(rows);
   p.heads = static_cast<std::int32_t>(heads);
   p.rows = shape.rows, p.group = shape.group;
-  p.magic = ((1ll << 32) + shape.group - 1) / shape.group;
+  p.rows_inner = rows_adjacent && shape.group > 1;
+  p.inner = p.rows_inner ? shape.rows : shape.group;
+  p.magic = ((1ll << 32) + p.inner - 1) / p.inner;
   out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
   return true;
 }

@@ -34,16 +34,19 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_row
   // In 32 bits, where a division costs half: heads and rows have been checked to fit.
   auto all_heads = static_cast<unsigned>(heads), all_rows = static_cast<unsigned>(out_rows);
   auto threads = static_cast<unsigned>(s.threads), block_items = static_cast<unsigned>(items(s));
-  // A block's stores should lie together: all heads of a few rows for shd, many rows of one head for hsd. Measured on
-  // an H200 the other choice costs 2 to 4 % (docs/measured.md); how the cache lies makes no such difference.
-  unsigned most_heads = rows_adjacent ? 1 : std::min(all_heads, block_items);
+  // A block's stores should lie together: all heads of a few rows for shd, many rows of one head for hsd; how the cache
+  // lies makes less of a difference. Codes are short, though: so few bytes of one head are a poor stretch to read, and
+  // the scales of a row's heads are neighbours.
+  unsigned least_heads = quantised(s) ? 4 : 1;
+  unsigned most_heads = std::min({all_heads, block_items, rows_adjacent ? least_heads : all_heads});
   if (tuning.group > 0) most_heads = std::min({all_heads, block_items, static_cast<unsigned>(tuning.group)});
   unsigned head_blocks = ceil_div(all_heads, most_heads);
   unsigned group = ceil_div(all_heads, head_blocks);  // the same number of heads for each, nearly
-  // One tile of data a block keeps the way to the first load short. Each block reads all lengths, though, 32 at a time:
-  // with many sequences it pays to look up the rows of several tiles at once.
+  // One tile of data a block keeps the way to the first load short; codes make it two. Each block reads all lengths,
+  // though, 32 at a time: with many sequences it pays to look up the rows of several tiles at once.
+  unsigned least_tiles = quantised(s) && per_code(s.quant_k) == 1 ? 2 : 1;
   unsigned tile_rows = std::max(1u, block_items / group),
-           tiles = std::max(1u, static_cast<unsigned>((batch + 31) / 256));
+           tiles = std::max(least_tiles, static_cast<unsigned>((batch + 31) / 256));
   if (tuning.tiles > 0) tiles = static_cast<unsigned>(tuning.tiles);
   unsigned most = std::min(threads, tile_rows * std::min(tiles, threads));  // a thread a row
   // Fewer rows where that would leave multiprocessors idle.

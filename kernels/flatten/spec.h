@@ -99,6 +99,11 @@ constexpr SideSpec v_side(const Spec& s) {
   return {s.v, s.quant_v, s.dim_v};
 }
 
+/// Whether each row has scales of its own, beside its codes.
+constexpr bool scales_by_row(Quant q) {
+  return q != Quant::none && q != Quant::fp8;
+}
+
 /// For tools that look for better numbers; 0 leaves a choice to pagejit. None of them changes a result.
 struct Tuning {
   int threads = 0, unroll = 0;  // of the Spec
@@ -125,13 +130,15 @@ struct Params {
   std::int64_t k_scales_page, k_scales_row, k_scales_head;
   std::int64_t v_scales_page, v_scales_row, v_scales_head;
   std::int64_t table_row;
-  std::int64_t magic;     // ceil(2^32 / group): an item's row by one multiplication
+  std::int64_t magic;     // ceil(2^32 / inner): an item div inner by one multiplication
   std::int32_t out_rows;  // rows at and after it are never written; at most max_rows
   std::int32_t batch;
   std::int32_t heads;
   std::int32_t zero_gaps;    // with Tail::zero: rows between sequences are zeroed too
   std::int32_t settled;      // table, lengths and starts are not the work of the kernel just before: read them at once
   std::int32_t rows, group;  // rows (≤ threads) and heads of a block's share: any number of items
+  std::int32_t rows_inner;   // neighbouring items are rows of one head, not heads of one row
+  std::int32_t inner;        // rows or group: how many items until the other one steps
 
   static constexpr auto fields() {
     return std::tuple{field<&Params::k_cache>("k_cache"),
@@ -168,7 +175,9 @@ struct Params {
                       field<&Params::zero_gaps>("zero_gaps"),
                       field<&Params::settled>("settled"),
                       field<&Params::rows>("rows"),
-                      field<&Params::group>("group")};
+                      field<&Params::group>("group"),
+                      field<&Params::rows_inner>("rows_inner"),
+                      field<&Params::inner>("inner")};
   }
 };
 
@@ -205,12 +214,20 @@ constexpr int side_unroll(const Spec& s, const SideSpec& side) {
   return unroll;
 }
 
-/// One tensor alone wants more accesses in flight, from smaller blocks (docs/measured.md).
+constexpr bool quantised(const Spec& s) {
+  return s.quant_k != Quant::none || s.quant_v != Quant::none;
+}
+/// Whether nearly all bytes are K's: joint, or MLA's rotated part beside its latent one.
+constexpr bool lone(const Spec& s) {
+  return s.joint || 4 * s.dim_v <= s.dim_k;
+}
+
+/// One tensor alone wants more accesses in flight, from smaller blocks; codes want smaller blocks (docs/measured.md).
 constexpr int least_threads(const Spec& s) {
-  return s.joint ? 128 : 256;
+  return lone(s) || quantised(s) ? 128 : 256;
 }
 constexpr int least_unroll(const Spec& s) {
-  return s.joint ? 2 : 1;
+  return !lone(s) ? 1 : quantised(s) ? 4 : 2;
 }
 
 /// Accesses in flight, a thread, of each tensor: as few as keep seven of eight threads busy. Blocks are many, and what

@@ -59,7 +59,7 @@ Moving aim(const Work& w, const Share& mine, int turn) {
 
 void load(Kernel& k, const Spec& s, const Work& w, const Share& mine, Moving& m) {
   for (const Tile& column : columns_of(k, s, w.part, mine.column))
-    m.data.push_back(k.load(w.in + (m.at + column), m.live, "data", Cache::read_once));
+    m.data.push_back(k.load(w.in + (m.at + column), m.live, "data"));
 }
 
 std::vector<Tile> results(Kernel& k, const Spec& s, const Work& w, const Found& found, const Moving& m) {
@@ -77,10 +77,10 @@ void store(Kernel& k, const Spec& s, const Work& w, const Share& mine, const Fou
   Value at = found.origin + Value(wide(m.head)) * w.out_head;
   bool clears = w.query && s.padding == Padding::zero_row && s.into != Into::dense;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    k.store(w.out + (at + columns[i]), values[i], m.live & found.written, Cache::stream);
+    k.store(w.out + (at + columns[i]), values[i], m.live & found.written);
     if (clears)
       k.store(w.out + (at + columns[i]), k.full(*columns[i].layout(), k.constant(type_of(w.out.elem()), 0)),
-              m.live & (found.written == 0), Cache::stream);
+              m.live & (found.written == 0));
   }
 }
 
@@ -92,6 +92,7 @@ void work(Kernel& k, const Spec& s, const Lists& lists, const Work& w, const Val
   if (s.settled) found = look_up(k, s, lists, w, mine);
   // Always so, but the branch keeps the assembler from moving all arithmetic behind the wait.
   k.when(lists.tokens > 0, [&] { k.dependency_wait(); });
+  k.dependents_launch();  // not before: the next kernel may be settled, on what the one before us still writes
   for (Moving& m : moving) load(k, s, w, mine, m);
   if (!s.settled) {
     // Without it the assembler sinks the loads behind the look-up, to have their registers later.
@@ -116,7 +117,6 @@ void emit(Kernel& k, const Spec& s) {
   auto p = k.begin<Params>("rope", s.threads);
   Lists lists = make_lists(p, s);
   std::vector<Work> all = make_works(p, s);
-  k.dependents_launch();
   Value tile = tile_of(k, p);
   Value block = k.program(0) - tile * p(&Params::tile_blocks, {.at_least = 1});
   choose(k, s, lists, all, tile, block);

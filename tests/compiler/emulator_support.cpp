@@ -40,7 +40,7 @@ llvm::Value* HandKernel::at(int site, llvm::Value* index) {
 llvm::Value* HandKernel::load(int site, llvm::Value* index, llvm::Type* elem, int count, llvm::Value* mask) {
   int size = static_cast<int>(elem->getPrimitiveSizeInBits()) / 8;
   Space space = made_.sites[static_cast<std::size_t>(site)].space;
-  return lowering_.load(ir_, {space, elem, count, count * size, Cache::normal, site}, at(site, index), mask);
+  return lowering_.load(ir_, {space, elem, count, count * size, site}, at(site, index), mask);
 }
 
 void HandKernel::store(int site, llvm::Value* index, llvm::Value* value, llvm::Value* mask) {
@@ -48,7 +48,7 @@ void HandKernel::store(int site, llvm::Value* index, llvm::Value* value, llvm::V
   int size = static_cast<int>(value->getType()->getPrimitiveSizeInBits()) / 8;
   int count = size * 8 / static_cast<int>(elem->getPrimitiveSizeInBits());
   Space space = made_.sites[static_cast<std::size_t>(site)].space;
-  lowering_.store(ir_, {space, elem, count, size, Cache::normal, site}, at(site, index), value, mask);
+  lowering_.store(ir_, {space, elem, count, size, site}, at(site, index), value, mask);
 }
 
 void HandKernel::when(llvm::Value* condition, const std::function<void()>& then,

@@ -67,13 +67,13 @@ TEST_CASE("append: both tensors are loaded, sixteen bytes at a time, before a sl
     check_ptx(ptx_of(quantised(quant)), R"(
     CHECK-LABEL: .entry append
     CHECK: griddepcontrol.wait
-    CHECK: ld.global.L1::no_allocate.L2::128B.v4.b32
-    CHECK: ld.global.L1::no_allocate.L2::128B.v4.b32
+    CHECK: ld.global.v4.b32
+    CHECK: ld.global.v4.b32
     CHECK: ld.global.b64
     CHECK-NOT: ld.global.L1
     CHECK-NOT: ld.global.b64
-    CHECK: st.global.cs.b64
-    CHECK: st.global.cs.b64
+    CHECK: st.global.b64
+    CHECK: st.global.b64
   )");
 }
 
@@ -81,6 +81,15 @@ TEST_CASE("append: four bits are packed in registers: no more shuffles than for 
   std::string eight = ptx_of(quantised(Quant::int8)), four = ptx_of(quantised(Quant::int4));
   CHECK(count(four, "shfl.") <= count(eight, "shfl."));
   CHECK(count(eight, "shfl.") > 0);
+}
+
+TEST_CASE("append: of a row of 576 elements in a tile of 1024 columns, what no row has is never loaded or stored") {
+  append::Spec s = quantised(Quant::int8, 576);
+  s.dim_v = 0;
+  append::choose_block(s);
+  std::string ptx = ptx_of(s);
+  CHECK(count(ptx, "ld.global.v4") == 3);  // of four stretches of 256 columns
+  CHECK(count(ptx, "st.global.b64") == 3);
 }
 
 TEST_CASE("append: arithmetic of the quantisers is rounded step by step") {

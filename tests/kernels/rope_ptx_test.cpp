@@ -64,15 +64,15 @@ TEST_CASE("rope: sixteen bytes a load, eight codes a store, no barrier and no sh
   std::string ptx = ptx_of({});
   check_ptx(ptx, R"(
     CHECK-LABEL: .entry rope
-    CHECK: griddepcontrol.launch_dependents
     CHECK: griddepcontrol.wait
-    CHECK: ld.global.L1::no_allocate.L2::128B.v4.b32
-    CHECK: st.global.cs.b64
+    CHECK: griddepcontrol.launch_dependents
+    CHECK: ld.global.v4.b32
+    CHECK: st.global.b64
   )");
   CHECK(count(ptx, "bar.sync") == 0);
   CHECK(count(ptx, ".shared") == 0);
   CHECK(count(ptx, "no_allocate.L2::128B.b") == 0);  // of 2, 4 or 8 bytes
-  CHECK(count(ptx, "st.global.cs.b8") + count(ptx, "st.global.cs.b16") + count(ptx, "st.global.cs.b32") == 0);
+  CHECK(count(ptx, "st.global.b8") + count(ptx, "st.global.b16") + count(ptx, "st.global.b32") == 0);
 }
 
 TEST_CASE("rope: what a Spec has not leaves no trace") {

@@ -11,7 +11,7 @@ namespace {
 struct BenchOptions {
   std::string device = "auto", filter;
   Tuning tuning;
-  bool list = false, json = false;
+  bool list = false, json = false, kernels_only = false;
   std::string child_compile, child_target, child_load, child_cache;  // how it calls itself; see start_up.h
 };
 
@@ -46,11 +46,13 @@ int bench(const BenchOptions& options) {
   if (report.cases.empty())
     fail(Code::argument, fmt::format("no case's name has '{}' in it", options.filter),
          {{"to see them", "pagejit-bench --list"}});
-  progress("start-up and launches");
-  report.host = measure_host_time(context, watch);
-  if (!report.cases[0].spec.empty())
-    report.start_up =
-        measure_start_up(report.cases[0].spec, report.emulated ? "sm_90a" : report.target, !report.emulated);
+  if (!options.kernels_only) {
+    progress("start-up and launches");
+    report.host = measure_host_time(context, watch);
+    if (!report.cases[0].spec.empty())
+      report.start_up =
+          measure_start_up(report.cases[0].spec, report.emulated ? "sm_90a" : report.target, !report.emulated);
+  }
   progress("");
   fmt::print("{}", options.json ? as_json(report) : as_table(report));
   return 0;
@@ -76,6 +78,7 @@ int main(int argc, char** argv) {
   app.add_option("--unroll", options.tuning.unroll, "accesses in flight a thread, instead of pagejit's choice");
   app.add_option("--group", options.tuning.group, "heads a block, instead of pagejit's choice");
   app.add_option("--tiles", options.tuning.tiles, "loads' worth of rows a block looks up, instead of pagejit's choice");
+  app.add_flag("--kernels-only", options.kernels_only, "leave out what starting and launching cost the host");
   app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");
   app.add_option("--child-compile", options.child_compile)->group("");  // hidden: it calls itself
   app.add_option("--child-target", options.child_target)->group("");

@@ -32,7 +32,7 @@ Emitted emit_read(const Request&, Lowering& lowering) {
   Tile element = k.arange(layout);
   Value first = Value(wide(k.program(0))) * block_elements;
   Tile all = element >= 0;
-  Tile data = k.load(from + (wide(element) + first), all, "data", Cache::read_once);
+  Tile data = k.load(from + (wide(element) + first), all, "data");
   constexpr int never = 0x7ABCDEF1;  // the buffer is filled with another byte throughout
   k.store(scratch + (wide(element) + first), data, data == never);
   k.end();

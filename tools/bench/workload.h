@@ -56,5 +56,8 @@ class CallWorkload : public Workload {
 
 // The cases of each family; on the emulator, shapes are small: there, a case only shows that it runs.
 std::vector<Case> flatten_cases(const Tuning& tuning, bool emulated);
+std::vector<Case> quantised_cases(const Tuning& tuning, bool emulated);  // flatten and gather
+std::vector<Case> append_cases(const Tuning& tuning, bool emulated);
+std::vector<Case> rope_cases(const Tuning& tuning, bool emulated);
 
 }  // namespace pagejit::bench
