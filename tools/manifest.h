@@ -16,8 +16,8 @@
 namespace pagejit {
 
 struct ManifestRules {
-  std::size_t most_lines = 10'000;   // that it may multiply out to, before any is excluded
-  std::vector<std::string> targets;  // those that there are; none given: any name like "sm_90a" will do
+  std::size_t most_lines = 10'000;        // that it may multiply out to, before any is excluded
+  std::vector<std::string> targets = {};  // those that there are; none given: any name like "sm_90a" will do
 };
 
 struct Manifest {

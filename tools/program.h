@@ -12,8 +12,8 @@ std::string find_program(const std::string& name, const std::string& path, const
 
 struct Command {
   std::vector<std::string> words;  // the first is the program's file
-  std::string folder;              // in which it runs, so that no path of ours shows in what it writes
-  std::string path;                // its PATH; it sees no other variable of ours
+  std::string folder = {};         // in which it runs, so that no path of ours shows in what it writes
+  std::string path = {};           // its PATH; it sees no other variable of ours
   std::chrono::milliseconds limit{120'000};
   const std::atomic<bool>* stop = nullptr;  // set from outside: the child ends at once
 };
