@@ -82,7 +82,8 @@ void check(const Spec& s) {
 }
 
 void choose_block(Spec& s, const Tuning& tuning) {
-  s.threads = tuning.threads > 0 ? tuning.threads : 256;
+  bool small = by_row(s.quant_k) && s.quant_k != Quant::turbo4;  // docs/measured.md
+  s.threads = tuning.threads > 0 ? tuning.threads : small ? 128 : 256;
   // Of two sides the one that fills a block with fewer rows decides; the other one leaves threads idle.
   int rows = 0;
   for (const SideOf& side : {side_k(s), side_v(s)})
@@ -112,8 +113,10 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t tokens,
   unsigned head_blocks = ceil_div(all_heads, std::min(all_heads, items));
   unsigned group = ceil_div(all_heads, head_blocks);
   // Each block of a ragged batch reads all lengths, 32 at a time: with many sequences it pays to look up more tokens at
-  // once.
-  unsigned one_tile = std::max(1u, items / group), tiles = std::max(1u, static_cast<unsigned>((batch + 31) / 256));
+  // once. So it does where a row takes many instructions, or the look-up would be too many of them.
+  unsigned least_tiles = by_row(s.quant_k) || s.quant_k == Quant::fp8 ? 2 : 1;
+  unsigned one_tile = std::max(1u, items / group),
+           tiles = std::max(least_tiles, static_cast<unsigned>((batch + 31) / 256));
   unsigned most = std::min(threads, one_tile * std::min(tiles, threads));  // a thread a token
   unsigned blocks_wanted = std::max(1u, static_cast<unsigned>(multiprocessors) / head_blocks);
   unsigned rows = std::clamp(ceil_div(all_tokens, blocks_wanted), 1u, most);
