@@ -70,6 +70,7 @@ class RopeRun {
     DeviceBuffer buffer;
     std::vector<bool> read;  // bytes that a launch may read
     bool output = false;
+    Elem elem = Elem::u8;
   };
   /// [pages, rows, heads, dim] somewhere in a memory; inputs and dense outputs have a page a token.
   struct Walk {
