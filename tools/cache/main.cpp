@@ -17,7 +17,17 @@ constexpr Command commands[] = {
     {"list", "a line for each entry", declare_list},
     {"show", "all that is known of one entry", declare_show},
     {"explain", "what each layer has of a kernel, and why it would be compiled again", declare_explain},
+    {"diff", "how two entries differ: key, producer, facts, PTX", declare_diff},
+    {"extract", "an entry's parts, byte for byte", declare_extract},
     {"verify", "checks every byte of every entry", declare_verify},
+    {"check", "what of a manifest is there, and what is missing", declare_check},
+    {"trim", "removes the least recently used entries", declare_trim},
+    {"clear", "removes entries", declare_clear},
+    {"pin", "keeps entries whatever is collected or cleared", declare_pin},
+    {"unpin", "lets them go again", declare_unpin},
+    {"export", "writes entries into one file, a bundle", declare_export},
+    {"import", "adds the entries of bundles, folders or files", declare_import},
+    {"config", "every setting and where it comes from", declare_config},
 };
 
 }  // namespace
