@@ -27,6 +27,7 @@ const std::vector<Rule>& rules() {
       {R"(runtime/.*)", {"runtime/", "fmt/", "xxhash.h", "zstd.h", "dlfcn.h", "curl/", "hiredis/", "openssl/"}},
       {R"(compiler/.*)",
        {"compiler/", "runtime/base/", "runtime/backend.h", "fmt/", "llvm/", "boost/context/", "xxhash.h"}},
+      {R"(kernels/api/(pagejit\.h|c/.*))", {"c/", "../pagejit.h"}},  // C, wherever it is copied to
       {R"(kernels/api/.*)", {"kernels/", "compiler/", "runtime/", "pagejit", "fmt/"}},
       {R"(kernels/(.*/template[^/]*|common/(ragged|destination|encode|decode).*|templates)\.(h|cpp))",
        {"kernels/", "compiler/", "runtime/base/", "fmt/"}},

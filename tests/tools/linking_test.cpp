@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "tests/support/run_program.h"
+#include "tools/compiler_producer.h"
+#include "tools/precompile/toolchain.h"
 
 using namespace pagejit;
 
@@ -41,6 +43,11 @@ TEST_CASE("linking: without the compiler nothing that is built needs LLVM; with 
     bool may = PAGEJIT_WITH_COMPILER && !file.ends_with("/pagejit-cache");
     if (!may) CHECK_MESSAGE(!has(needed_by(file), "LLVM"), file);
   }
+}
+
+TEST_CASE("linking: programs that do not load the compiler name it as it names itself") {
+  auto compiler = precompile::make_toolchain();
+  CHECK(compiler_producer() == (compiler ? compiler->producer() : ""));
 }
 
 TEST_CASE("linking: nothing is linked to the CUDA driver or its runtime") {

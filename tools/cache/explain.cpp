@@ -10,7 +10,7 @@
 #include "tools/cache/command.h"
 #include "tools/cache/print.h"
 #include "tools/cli.h"
-#include "tools/precompile/toolchain.h"
+#include "tools/compiler_producer.h"
 
 namespace pagejit::cache_tool {
 namespace {
@@ -102,7 +102,7 @@ int explain(const Common& common, const Options& options) {
   Store store(common.cache);
   Request request = request_now(store, options.key, options.target);
   cache::Wanted wanted{request, {}, {}, {}};
-  if (auto compiler = precompile::make_toolchain()) wanted.compiler = compiler->producer();
+  wanted.compiler = compiler_producer();
   wanted.any_producer = Settings::process().producer == "any";
   wanted.only_exact = Settings::process().producer == "exact";
   cache::Layers layers = layers_of(store);
