@@ -27,7 +27,9 @@ constexpr Command commands[] = {
     {"unpin", "lets them go again", declare_unpin},
     {"export", "writes entries into one file, a bundle", declare_export},
     {"import", "adds the entries of bundles, folders or files", declare_import},
+    {"doctor", "whether everything that a cache needs is as it should be", declare_doctor},
     {"config", "every setting and where it comes from", declare_config},
+    {"report", "one HTML page about all of it", declare_report},
 };
 
 }  // namespace
