@@ -9,7 +9,6 @@
 #include <llvm/Support/SHA256.h>
 
 #include "compiler/nvptx/compiler.h"
-#include "compiler/target.h"
 #include "kernels/templates.h"
 #endif
 
@@ -20,22 +19,12 @@ std::shared_ptr<Compiler> make_toolchain() {
   return make_nvptx_compiler(emit_kernel);
 }
 
-std::vector<std::string> target_names() {
-  std::vector<std::string> names;
-  for (const Target& t : targets())
-    if (!t.is_emulator()) names.emplace_back(t.name);  // emulator code is never stored
-  return names;
-}
-
 std::string sha256(std::string_view bytes) {
   return llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(llvm::StringRef(bytes))), true);
 }
 #else
 std::shared_ptr<Compiler> make_toolchain() {
   return nullptr;
-}
-std::vector<std::string> target_names() {
-  return {};
 }
 std::string sha256(std::string_view) {
   return {};
