@@ -13,6 +13,7 @@
 #include "runtime/cache/disk.h"
 #include "runtime/cache/root.h"
 #include "tests/support/run_program.h"
+#include "tools/compiler_producer.h"
 #include "tools/temporary_folder.h"
 
 namespace pagejit {
@@ -32,13 +33,18 @@ class FilledCache {
     }
   }
 
+  /// As this build's own compiler would have made them, so that they are hits for it.
+  static std::string producer() {
+    std::string llvm = compiler_producer();
+    return "assembler=none\ncubin=none\n" + (llvm.empty() ? "llvm=22.1\n" : llvm);
+  }
   static Request request(int page, const std::string& target = "sm_90a") {
     return request_for("flatten page=" + std::to_string(page), target);
   }
   static Artifact artifact(const Request& request, int page) {
     Artifact a;
     a.key_text = request.key_text;
-    a.producer = "assembler=none\ncubin=none\nllvm=22.1\n";
+    a.producer = producer();
     a.facts.symbol = "flatten";
     a.facts.target = request.target;
     a.facts.block = 256;
@@ -49,9 +55,7 @@ class FilledCache {
     return a;
   }
   static std::string key(int page) { return hex64(request(page).key_id); }
-  static std::string file(int page) {
-    return cache::entry_name(request(page), "assembler=none\ncubin=none\nllvm=22.1\n");
-  }
+  static std::string file(int page) { return cache::entry_name(request(page), producer()); }
 
   std::string root() const { return folder_.path() + "/root"; }
   std::string path(int page) const { return root() + "/v1/" + cache::shard_of(file(page)) + "/" + file(page); }
