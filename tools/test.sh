@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
 
-tools/install_deps.sh
+tools/install_deps.sh --tests
 for preset in dev runtime-only; do
   tools/build.sh "$preset"
   echo "== tests of $preset"
