@@ -42,14 +42,17 @@ constexpr auto enum_names(ScaleRule) {
 /// Neighbours that share a scale in Quant::fp8_group.
 constexpr int group_size = 128;
 
-/// Elements of a row that one stored element holds.
+/// Elements of a row that one stored element holds, as a power of two.
+constexpr int code_shift(Quant q) {
+  return q == Quant::turbo2 ? 2 : q == Quant::int4 || q == Quant::turbo4 ? 1 : 0;
+}
 constexpr int per_code(Quant q) {
-  return q == Quant::turbo2 ? 4 : q == Quant::int4 || q == Quant::turbo4 ? 2 : 1;
+  return 1 << code_shift(q);
 }
 
-/// Stored elements of a row of `dim`.
+/// Stored elements of a row of `dim`. No division: this is on the way of every launch.
 constexpr int codes(Quant q, int dim) {
-  return dim / per_code(q);
+  return dim >> code_shift(q);
 }
 
 /// Numbers that stand beside each row and head: scale and zero, or scales of groups. 0 for none and fp8.

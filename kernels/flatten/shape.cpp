@@ -40,8 +40,8 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_row
   unsigned least_heads = quantised(s) ? 4 : 1;
   unsigned most_heads = std::min({all_heads, block_items, rows_adjacent ? least_heads : all_heads});
   if (tuning.group > 0) most_heads = std::min({all_heads, block_items, static_cast<unsigned>(tuning.group)});
-  unsigned head_blocks = ceil_div(all_heads, most_heads);
-  unsigned group = ceil_div(all_heads, head_blocks);  // the same number of heads for each, nearly
+  unsigned head_blocks = most_heads == all_heads ? 1 : ceil_div(all_heads, most_heads);
+  unsigned group = head_blocks == 1 ? all_heads : ceil_div(all_heads, head_blocks);  // nearly the same for each
   // One tile of data a block keeps the way to the first load short; codes make it two. Each block reads all lengths,
   // though, 32 at a time: with many sequences it pays to look up the rows of several tiles at once.
   unsigned least_tiles = quantised(s) && per_code(s.quant_k) == 1 ? 2 : 1;
@@ -50,8 +50,10 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t out_row
   if (tuning.tiles > 0) tiles = static_cast<unsigned>(tuning.tiles);
   unsigned most = std::min(threads, tile_rows * std::min(tiles, threads));  // a thread a row
   // Fewer rows where that would leave multiprocessors idle.
-  unsigned blocks_wanted = std::max(1u, static_cast<unsigned>(multiprocessors) / head_blocks);
-  unsigned rows = std::clamp(ceil_div(all_rows, blocks_wanted), 1u, most);
+  unsigned processors = static_cast<unsigned>(multiprocessors);
+  unsigned blocks_wanted = head_blocks == 1 ? processors : std::max(1u, processors / head_blocks);
+  bool plenty = all_rows >= std::uint64_t{most} * blocks_wanted;
+  unsigned rows = plenty ? most : std::clamp(ceil_div(all_rows, blocks_wanted), 1u, most);
   return {static_cast<std::int32_t>(group), static_cast<std::int32_t>(rows), ceil_div(all_rows, rows), head_blocks};
 }
 

@@ -87,6 +87,8 @@ struct SideSpec {
   Quant quant;
   int dim;
 
+  bool operator==(const SideSpec&) const = default;
+
   /// Stored elements of a row.
   constexpr int width() const { return codes(quant, dim); }
   /// Elements of metadata that are loaded as one.
@@ -204,7 +206,8 @@ constexpr int promised_scale_bytes(Align align, const SideSpec& side, Elem e) {
 /// Items, (row, head) pairs of K and of V, that a block copies at most. At least 1 for any dims that check() lets pass.
 constexpr int items(const Spec& s) {
   auto of = [&](const SideSpec& side) { return s.threads * s.unroll * vector_elements(s.align, side) / side.width(); };
-  return s.joint ? of(k_side(s)) : std::min(of(k_side(s)), of(v_side(s)));
+  SideSpec k = k_side(s), v = v_side(s);
+  return s.joint || k == v ? of(k) : std::min(of(k), of(v));
 }
 
 /// Accesses in flight, a thread, that hold all items of a side: fewer than unroll where its rows are the smaller ones.
