@@ -31,8 +31,8 @@ struct EngineOptions {
   bool seal_is_error = false;  // what a compile after seal() is; else a warning
   bool keep_ir = true, keep_log = true;
   bool complete = false;  // a kernel from the cache comes with PTX, IR and log even where its machine code is enough
-  int audit = 0;       // one hit in so many is compiled again and compared; 0: none
-  std::string record;  // file to which each distinct spec line is appended
+  int audit = 0;          // one hit in so many is compiled again and compared; 0: none
+  std::string record;     // file to which each distinct spec line is appended
   std::chrono::milliseconds lock_timeout{10'000}, compile_timeout{120'000};
   std::string dump, dump_dir;
   EventHook on_event;

@@ -1,28 +1,9 @@
 #include "kernels/append/call.h"
 
-#include <fmt/format.h>
+#include "kernels/common/rules.h"
 
 namespace pagejit::append {
 namespace {
-
-/// The alignment that the inputs and caches of a call have in common, each as far as its accesses need it.
-class Alignment {
- public:
-  void add(const Walk& w, Elem e, int enough) {
-    auto scale = static_cast<std::uint64_t>(bytes(e));
-    std::uint64_t all =
-        (static_cast<std::uint64_t>(w.page | w.row | w.head) * scale) | reinterpret_cast<std::uintptr_t>(w.data);
-    if ((all & static_cast<std::uint64_t>(enough - 1)) != 0) bits_ |= all;
-  }
-  Align get() const {
-    if (bits_ % 16 == 0) return Align::a16;
-    if (bits_ % 8 == 0) return Align::a8;
-    return bits_ % 4 == 0 ? Align::a4 : Align::elem;
-  }
-
- private:
-  std::uint64_t bits_ = 0;
-};
 
 Spec choose_spec(const Call& c) {
   Spec s;
@@ -37,11 +18,14 @@ Spec choose_spec(const Call& c) {
   s.page = static_cast<int>(c.page);
   s.where = c.where, s.table = c.table_elem;
   if (s.where == Where::ragged) s.lengths = c.lengths_elem, s.starts = c.starts_kind;
-  Alignment alignment;
+  AlignmentOf alignment;
+  auto add = [&](const Walk& w, Elem e, int enough) {
+    alignment.add(w.data, static_cast<std::uint64_t>(w.page | w.row | w.head), e, enough);
+  };
   for (const SideCall* side : {&c.k, &c.v}) {
     if (side->dim == 0) continue;
-    alignment.add(side->in, c.in, 16);
-    alignment.add(side->cache, side->stored, enough_bytes(c.in, side->quant, side->stored));
+    add(side->in, c.in, 16);
+    add(side->cache, side->stored, enough_bytes(c.in, side->quant, side->stored));
   }
   s.align = alignment.get();
   choose_block(s, c.tuning);
@@ -67,20 +51,9 @@ bool finish(const Call& c, int multiprocessors, Plan& out) {
   p.tokens = static_cast<std::int32_t>(c.tokens), p.heads = static_cast<std::int32_t>(c.heads);
   p.batch = static_cast<std::int32_t>(c.batch), p.settled = c.settled;
   p.rows = shape.rows, p.group = shape.group;
-  p.magic = ((1ll << 32) + shape.group - 1) / shape.group;
+  p.magic = reciprocal(static_cast<std::uint32_t>(shape.group));
   out.grid = {static_cast<std::uint32_t>(shape.token_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
   return true;
-}
-
-void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
-                 std::int64_t most) {
-  if (value < least || value > most) [[unlikely]]
-    bad_argument(what, t, fmt::format("has {} {}", value, axis), fmt::format("{} to {}", least, most));
-}
-
-void check_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem) {
-  if (t.elem != elem) [[unlikely]]
-    bad_argument(what, t, "has another element type than " + std::string(model.name), "the same one");
 }
 
 unsigned stored_elems(Quant q, Elem in) {

@@ -50,11 +50,6 @@ void read_positions(const Tensor& batch, const Tensor& positions, const Tensor& 
 void read_sequences(const FillArgs& args, Call& call);
 void read_valid(const Tensor& valid, Call& call);
 
-void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
-                 std::int64_t most);
-/// Throws unless two arguments have the same element.
-void check_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem);
-
 /// What a quantised cache of codes must be made of.
 unsigned stored_elems(Quant q, Elem in);
 /// Throws unless `t`'s element is one of them.

@@ -4,31 +4,10 @@
 #include <string>
 
 #include "kernels/append/call.h"
-#include "runtime/base/error.h"
+#include "kernels/common/rules.h"
 
 namespace pagejit::append {
 namespace {
-
-template <class T>
-constexpr T ceil_div(T a, T b) {
-  return (a + b - 1) / b;
-}
-
-void need(bool ok, std::string_view field, std::string value, std::string_view expected) {
-  if (!ok)
-    fail(Code::argument, fmt::format("{} is {}; expected {}", field, value, expected), {{"field", std::string(field)}});
-}
-
-template <class E>
-std::string text(E e) {
-  for (const auto& [known, name] : enum_names(e))
-    if (known == e) return std::string(name);
-  return "?";
-}
-
-bool is_index(Elem e) {
-  return e == Elem::i32 || e == Elem::i64;
-}
 
 /// One side as the rules and the shape see it.
 struct SideOf {
@@ -51,9 +30,9 @@ int rows_of_block(const Spec& s, const SideOf& side) {
 
 void check_side(const Spec& s, const SideOf& side) {
   bool number = elem_set(s.in) & model_floats;
-  need(side.quant == Quant::none || number, side.quant_field, text(side.quant),
+  need(side.quant == Quant::none || number, side.quant_field, name_of(side.quant),
        "none: the input is not f16, bf16 or f32");
-  need(stored_elems(side.quant, s.in) & elem_set(side.stored), side.stored_field, text(side.stored),
+  need(stored_elems(side.quant, s.in) & elem_set(side.stored), side.stored_field, name_of(side.stored),
        side.quant == Quant::none ? "in's element, or a float one where that is a float" : "what quant stores");
   int most = by_row(side.quant) ? max_row_dim : max_dim;
   need(side.dim <= most, side.dim_field, std::to_string(side.dim), fmt::format("at most {}", most));
@@ -71,14 +50,14 @@ void check_side(const Spec& s, const SideOf& side) {
 
 void check(const Spec& s) {
   check_fields(s);
-  need(elem_set(s.in) & copied, "in", text(s.in), "f16, bf16, f32, e4m3, e5m2 or u8");
+  need(elem_set(s.in) & copied, "in", name_of(s.in), "f16, bf16, f32, e4m3, e5m2 or u8");
   check_side(s, side_k(s));
   if (s.dim_v > 0) check_side(s, side_v(s));
   need(s.quant_k != Quant::turbo2, "quant_k", "turbo2", "another: turbo's K is turbo4");
   need(s.quant_v != Quant::turbo4, "quant_v", "turbo4", "another: turbo's V is turbo2");
-  need(elem_set(s.meta) & model_floats, "meta", text(s.meta), "f16, bf16 or f32");
-  need(is_index(s.table), "table", text(s.table), "i32 or i64");
-  need(is_index(s.lengths), "lengths", text(s.lengths), "i32 or i64");
+  need(elem_set(s.meta) & model_floats, "meta", name_of(s.meta), "f16, bf16 or f32");
+  need(is_index(s.table), "table", name_of(s.table), "i32 or i64");
+  need(is_index(s.lengths), "lengths", name_of(s.lengths), "i32 or i64");
 }
 
 void choose_block(Spec& s, const Tuning& tuning) {

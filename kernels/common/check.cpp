@@ -89,6 +89,20 @@ void detail::refuse_size(const Expected& what, const char* axis, std::int64_t va
        {{"argument", what.name}});
 }
 
+void detail::refuse_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value,
+                          std::int64_t least, std::int64_t most) {
+  bad_argument(what, t, fmt::format("has {} {}", value, axis), fmt::format("{} to {}", least, most));
+}
+
+void detail::refuse_other(const Expected& what, const Tensor& t, const char* axis, std::int64_t value,
+                          std::int64_t expected) {
+  bad_argument(what, t, fmt::format("has {} {}", value, axis), std::to_string(expected));
+}
+
+void detail::refuse_elem(const Expected& what, const Tensor& t, const Expected& model) {
+  bad_argument(what, t, "has another element type than " + std::string(model.name), "the same one");
+}
+
 void check_no_overlap(const Tensor& t, const Expected& expected) {
   if (empty(t)) return;
   // The axes besides the last, by their strides: each must step over all that the nearer ones cover.

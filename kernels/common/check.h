@@ -27,6 +27,11 @@ namespace detail {
 [[noreturn]] void refuse(const Tensor& t, const Expected& expected);
 [[noreturn]] void refuse_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
                               std::int64_t expected);
+[[noreturn]] void refuse_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value,
+                               std::int64_t least, std::int64_t most);
+[[noreturn]] void refuse_other(const Expected& what, const Tensor& t, const char* axis, std::int64_t value,
+                               std::int64_t expected);
+[[noreturn]] void refuse_elem(const Expected& what, const Tensor& t, const Expected& model);
 
 /// Written for speed, each part without a branch of its own: this is on the way of every launch.
 template <int Rank>
@@ -66,6 +71,26 @@ inline void check_size(const Expected& what, const char* axis, std::int64_t valu
     detail::refuse_size(what, axis, value, model, expected);
 }
 
+/// Throws Error(argument): "k has 0 rows a page; expected 1 to 1048576".
+inline void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
+                        std::int64_t most) {
+  if (value < least || value > most) [[unlikely]]
+    detail::refuse_range(what, t, axis, value, least, most);
+}
+
+/// Throws Error(argument): "out has 512 elements a head; expected 576".
+inline void check_exactly(const Expected& what, const Tensor& t, const char* axis, std::int64_t value,
+                          std::int64_t expected) {
+  if (value != expected) [[unlikely]]
+    detail::refuse_other(what, t, axis, value, expected);
+}
+
+/// Throws Error(argument) unless `t` is of the element that `model` has.
+inline void check_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem) {
+  if (t.elem != elem) [[unlikely]]
+    detail::refuse_elem(what, t, model);
+}
+
 /// Throws Error(argument) where two elements of `t` may share memory: it is written, so they must not.
 void check_no_overlap(const Tensor& t, const Expected& expected);
 
@@ -80,9 +105,13 @@ class AlignmentOf {
   /// The pointer and every stride that is used, all but the last one. A tensor of no elements says nothing. `enough`: a
   /// power of two, in bytes; a tensor that is aligned to so much spoils nobody's class.
   void add(const Tensor& t, int enough = 16) {
-    std::uint64_t all = 0, scale = static_cast<std::uint64_t>(bytes(t.elem));
-    for (int d = 0; d < t.rank - 1; ++d) all |= static_cast<std::uint64_t>(t.step(d)) * scale;
-    all |= reinterpret_cast<std::uintptr_t>(t.data);
+    std::uint64_t steps = 0;
+    for (int d = 0; d < t.rank - 1; ++d) steps |= static_cast<std::uint64_t>(t.step(d));
+    add(t.data, steps, t.elem, enough);
+  }
+  /// The same of a pointer and all strides of its elements, or-ed together.
+  void add(const void* data, std::uint64_t steps, Elem e, int enough = 16) {
+    std::uint64_t all = steps * static_cast<std::uint64_t>(bytes(e)) | reinterpret_cast<std::uintptr_t>(data);
     if ((all & static_cast<std::uint64_t>(enough - 1)) != 0) bits_ |= all;
   }
   Align get() const {

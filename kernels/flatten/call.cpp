@@ -1,4 +1,5 @@
 // From a checked call to the Spec that it asks for and the Params that it is launched with.
+#include "kernels/common/rules.h"
 #include "kernels/flatten/views.h"
 
 namespace pagejit::flatten {
@@ -86,7 +87,7 @@ bool plan(const SideView& k, const SideView* v, const Lists& lists, int multipro
   p.rows = shape.rows, p.group = shape.group;
   p.rows_inner = rows_adjacent && shape.group > 1;
   p.inner = p.rows_inner ? shape.rows : shape.group;
-  p.magic = std::int64_t{0xffffffffu / static_cast<unsigned>(p.inner)} + 1;  // = ceil(2^32 / inner), in 32 bits
+  p.magic = reciprocal(static_cast<std::uint32_t>(p.inner));
   out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
   return true;
 }

@@ -1,28 +1,12 @@
 // Which Specs make sense: rules that span fields, a sentence each.
 #include <fmt/format.h>
 
+#include "kernels/common/rules.h"
 #include "kernels/flatten/host.h"
-#include "runtime/base/error.h"
 
 namespace pagejit::flatten {
 namespace {
 
-void need(bool ok, std::string_view field, std::string_view value, std::string_view expected) {
-  if (!ok)
-    fail(Code::argument, fmt::format("{} is {}; expected {}", field, value, expected), {{"field", std::string(field)}});
-}
-
-template <class E>
-std::string_view name_of(E e) {
-  return enum_names(e)[static_cast<std::size_t>(e)].second;
-}
-
-bool is_model_float(Elem e) {
-  return e == Elem::f16 || e == Elem::bf16 || e == Elem::f32;
-}
-bool is_index(Elem e) {
-  return e == Elem::i32 || e == Elem::i64;
-}
 bool is_turbo(Quant q) {
   return q == Quant::turbo4 || q == Quant::turbo2;
 }

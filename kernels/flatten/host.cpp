@@ -69,10 +69,10 @@ SideView view_prefix(const FlattenArgs& a, const SideView& k, const SideNames& n
 }
 
 void check_sizes(const FlattenArgs& a, const SideView& k, const SideView& v, bool joint) {
-  check_same_elem(v.cache.names, v.cache.t, k.cache.names, k.cache.t.elem);
-  check_same_elem(v.out.names, v.out.t, k.out.names, k.out.t.elem);
+  check_elem(v.cache.names, v.cache.t, k.cache.names, k.cache.t.elem);
+  check_elem(v.out.names, v.out.t, k.out.names, k.out.t.elem);
   if (model_metadata(a.quant) && !joint)
-    check_same_elem(v_scales_names.nhd, a.v_scales, k_scales_names.nhd, a.k_scales.elem);
+    check_elem(v_scales_names.nhd, a.v_scales, k_scales_names.nhd, a.k_scales.elem);
   check_size(v.cache.names, "pages", v.cache.t.shape[0], k.cache.names, k.cache.t.shape[0]);
   check_size(v.cache.names, "rows a page", v.cache.page, k.cache.names, k.cache.page);
   check_size(v.cache.names, "heads", v.cache.heads, k.cache.names, k.cache.heads);

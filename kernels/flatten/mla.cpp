@@ -26,7 +26,7 @@ Tensor part(const Tensor& rows, Elem e, int first, int count) {
 }
 
 void check_row(const Tensor& t, const Expected& names) {
-  check_range(names, t, "bytes a row", t.shape[3], row_bytes, row_bytes);
+  check_exactly(names, t, "bytes a row", t.shape[3], row_bytes);
   auto odd = reinterpret_cast<std::uintptr_t>(t.data);
   for (int d = 0; d < 3; ++d) odd |= static_cast<std::uintptr_t>(t.step(d));
   if (odd % 4 != 0) [[unlikely]]
@@ -42,7 +42,7 @@ bool plan_mla(const Tensor& cache, const Expected& cache_names, const Tensor& ou
   check_row(cache, cache_names);
   OutView whole = view_out(out, out_names, layout);
   check_size(out_names, "heads", whole.heads, cache_names, rows.heads);
-  check_range(out_names, out, "elements a head", whole.dim, latent + rope, latent + rope);
+  check_exactly(out_names, out, "elements a head", whole.dim, latent + rope);
 
   Tensor codes = part(cache, Elem::e4m3, 0, latent), scales = part(cache, Elem::f32, scales_at, latent / group_size),
          rotated = part(cache, out.elem, rope_at, rope);

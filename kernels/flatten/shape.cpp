@@ -1,19 +1,10 @@
 // The shape of a launch, and what is said of Specs.
 #include <fmt/format.h>
 
+#include "kernels/common/rules.h"
 #include "kernels/flatten/host.h"
-#include "runtime/base/error.h"
 
 namespace pagejit::flatten {
-namespace {
-
-template <class T>
-constexpr T ceil_div(T a, T b) {
-  return (a + b - 1) / b;
-}
-
-}  // namespace
-
 void choose_block(Spec& s, const Tuning& tuning) {
   s.threads = least_threads(s);
   // Heads whose size is a power of two fill a block without a rest: nothing to weigh, and no division before a launch.

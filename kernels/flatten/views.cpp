@@ -26,7 +26,7 @@ ScalesView view_many(const Tensor& t, const Expected& names, Quant quant, const 
   check_size(names, "rows a page", t.shape[row], cache.names, cache.page);
   check_size(names, "heads", t.shape[head], cache.names, cache.heads);
   std::int64_t expected = metadata(quant, static_cast<int>(cache.width) * per_code(quant));
-  check_range(names, t, "numbers a row", t.shape[3], expected, expected);
+  check_exactly(names, t, "numbers a row", t.shape[3], expected);
   return {&t, t.step(0), t.step(row), t.step(head)};
 }
 
@@ -65,19 +65,6 @@ ScalesView view_scales(const Tensor& t, const Names& names, Quant quant, const C
   if (quant != Quant::fp8) return view_many(t, expected, quant, cache, layout);
   expected.axes = "[1 or heads]", expected.rank = 1;
   return view_few(t, expected, cache);
-}
-
-void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
-                 std::int64_t most) {
-  if (value >= least && value <= most) [[likely]]
-    return;
-  bad_argument(what, t, fmt::format("has {} {}", value, axis),
-               least == most ? std::to_string(least) : fmt::format("{} to {}", least, most));
-}
-
-void check_same_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem) {
-  if (t.elem != elem) [[unlikely]]
-    bad_argument(what, t, "has another element type than " + std::string(model.name), "the same one");
 }
 
 Lists check_lists(const Tensor& table, const Tensor& lengths, const Tensor& start_loc, Tail tail, bool zero_gaps) {

@@ -46,10 +46,6 @@ struct ScalesView {
 ScalesView view_scales(const Tensor& t, const Names& names, Quant quant, const CacheView& cache,
                        FlattenArgs::Layout layout);
 
-void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
-                 std::int64_t most);
-void check_same_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem);
-
 struct SideView {
   CacheView cache;
   ScalesView scales;

@@ -68,7 +68,7 @@ Lists check_ranges(const Args& a) {
   Lists lists = check_common(a);
   check_tensor<1>(a.cu_seq_lens, ranges_names);
   std::int64_t expected = a.block_table.shape[0] + 1;
-  check_range(ranges_names, a.cu_seq_lens, "elements", a.cu_seq_lens.shape[0], expected, expected);
+  check_exactly(ranges_names, a.cu_seq_lens, "elements", a.cu_seq_lens.shape[0], expected);
   lists.starts = &a.cu_seq_lens;
   return lists;
 }
@@ -82,7 +82,7 @@ void check_elems(const GatherArgs& a, const Expected& src, const Expected& dst) 
     if ((codes.elems & elem_set(a.src.elem)) == 0) detail::refuse(a.src, codes);
     if ((numbers.elems & elem_set(a.dst.elem)) == 0) detail::refuse(a.dst, numbers);
   } else if (is_byte(a.src) || is_byte(a.dst)) {
-    check_same_elem(dst, a.dst, src, a.src.elem);
+    check_elem(dst, a.dst, src, a.src.elem);
   }
 }
 
@@ -136,13 +136,13 @@ bool plan(const GatherIndexerArgs& a, int multiprocessors, Plan& out) {
   check_range(planar_src, a.src, "rows a page", page, 1, 1 << 20);
   check_range(planar_k, a.dst_k, "elements a row", dim, 1, max_dim);
   std::int64_t scale_bytes = 4 * metadata(Quant::fp8_group, static_cast<int>(dim));
-  check_range(planar_src, a.src, "bytes a row", width, dim + scale_bytes, dim + scale_bytes);
+  check_exactly(planar_src, a.src, "bytes a row", width, dim + scale_bytes);
   if (page > 1 && a.src.stride[1] != width)
     bad_argument(planar_src, a.src, fmt::format("has the stride {} along page", a.src.stride[1]),
                  fmt::format("{}: a page has no gaps", width));
 
   Tensor k_out = with_head(as_bytes(a.dst_k)), scale_out = with_head(as_bytes(a.dst_scale));
-  check_range(planar_scale, a.dst_scale, "bytes a row", scale_out.shape[2], scale_bytes, scale_bytes);
+  check_exactly(planar_scale, a.dst_scale, "bytes a row", scale_out.shape[2], scale_bytes);
   check_size(planar_scale, "rows", scale_out.shape[0], planar_k, k_out.shape[0]);
   std::int64_t step = a.src.stride[0];
   auto* codes_at = static_cast<std::byte*>(a.src.data);

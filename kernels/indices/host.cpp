@@ -5,18 +5,13 @@
 #include <bit>
 
 #include "kernels/common/check.h"
+#include "kernels/common/rules.h"
 #include "runtime/base/error.h"
 
 namespace pagejit::indices {
 namespace {
 
 constexpr unsigned i32 = elem_set(Elem::i32), integers = elem_set(Elem::i32, Elem::i64);
-
-void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
-                 std::int64_t most) {
-  if (value < least || value > most) [[unlikely]]
-    bad_argument(what, t, fmt::format("has {} {}", value, axis), fmt::format("{} to {}", least, most));
-}
 
 /// A list of one number each; gives how many.
 std::int64_t check_list(const Tensor& t, const Expected& names, const char* of) {
@@ -138,15 +133,11 @@ bool plan(const StartOffsetsArgs& a, int, Plan& out) {
 
 void check(const Spec& s) {
   check_fields(s);
-  auto need = [](bool ok, const char* field, std::string_view value, const char* expected) {
-    if (!ok) fail(Code::argument, fmt::format("{} is {}; expected {}", field, value, expected), {{"field", field}});
-  };
-  auto name = [](Elem e) { return enum_names(e)[static_cast<std::size_t>(e)].second; };
   bool typed = s.what == What::slots || s.what == What::starts;
   auto ok = [&](Elem e) { return e == Elem::i32 || (typed && e == Elem::i64); };
   const char* expected = typed ? "i32 or i64" : "i32: only slots and starts know others";
-  need(ok(s.from), "from", name(s.from), expected);
-  need(ok(s.to), "to", name(s.to), expected);
+  need(ok(s.from), "from", name_of(s.from), expected);
+  need(ok(s.to), "to", name_of(s.to), expected);
   need(s.what == What::slots || s.pages == Pages::table, "pages", "indices", "table: only slots looks up pages");
 }
 

@@ -2,15 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "kernels/common/rules.h"
 #include "kernels/rope/views.h"
 #include "runtime/base/error.h"
 
 namespace pagejit::rope {
 namespace {
 
-/// ceil(2^32 / d): n div d is n · that >> 32, as long as n · d < 2^32.
-std::int64_t magic(std::int64_t d) {
-  return ((std::int64_t{1} << 32) + d - 1) / d;
+std::int64_t magic(std::int32_t d) {
+  return reciprocal(static_cast<std::uint32_t>(d));
 }
 
 int ceil_log2(std::int64_t d) {

@@ -1,31 +1,14 @@
 // How the work is dealt out, and what is said and listed of Specs.
 #include <fmt/format.h>
 
+#include "kernels/common/rules.h"
 #include "kernels/rope/host.h"
-#include "runtime/base/error.h"
 
 namespace pagejit::rope {
 namespace {
 
-template <class T>
-constexpr T ceil_div(T a, T b) {
-  return (a + b - 1) / b;
-}
-
-void need(bool ok, std::string_view field, std::string value, std::string_view expected) {
-  if (!ok)
-    fail(Code::argument, fmt::format("{} is {}; expected {}", field, value, expected), {{"field", std::string(field)}});
-}
-
-std::string name_of(Elem e) {
-  return std::string(enum_names(e)[static_cast<std::size_t>(e)].second);
-}
-
 bool is_fp8(Elem e) {
   return e == Elem::e4m3 || e == Elem::e5m2;
-}
-bool is_index(Elem e) {
-  return e == Elem::i32 || e == Elem::i64;
 }
 
 std::int64_t heads_of(int part, std::int64_t query_heads, std::int64_t kv_heads) {

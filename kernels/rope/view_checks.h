@@ -38,17 +38,6 @@ inline constexpr Expected indptr_names{"kv_indptr", "[batch + 1]", 1, integers};
 inline constexpr Expected indices_names{"kv_indices", "[pages in use]", 1, integers};
 inline constexpr Expected valid_names{"valid_tokens", "[1]", 1, elem_set(Elem::i32)};
 
-inline void check_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value, std::int64_t least,
-                        std::int64_t most) {
-  if (value < least || value > most) [[unlikely]]
-    bad_argument(what, t, fmt::format("has {} {}", value, axis), fmt::format("{} to {}", least, most));
-}
-
-inline void check_elem(const Expected& what, const Tensor& t, const Expected& model, Elem elem) {
-  if (t.elem != elem) [[unlikely]]
-    bad_argument(what, t, "has another element type than " + std::string(model.name), "the same one");
-}
-
 /// Outputs are codes, or what the inputs are.
 inline void check_out(const Expected& what, const Tensor& t, Elem in) {
   if (t.elem != in && (fp8s & elem_set(t.elem)) == 0) [[unlikely]]

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
+#include "tests/kernels/grid.h"
+
 namespace pagejit::tests {
 namespace {
 
 using Call = AppendCase::Call;
-using Random = std::mt19937_64;
 
-std::int64_t pick(Random& random, std::int64_t least, std::int64_t most) {
-  return std::uniform_int_distribution<std::int64_t>(least, most)(random);
-}
 template <class T>
 T one_of(Random& random, std::initializer_list<T> values) {
   return values.begin()[pick(random, 0, static_cast<std::int64_t>(values.size()) - 1)];
@@ -90,17 +88,7 @@ std::vector<AppendCase> append_cases(const AppendGrid& grid) {
 }
 
 std::vector<std::string> run_append_grid(Context& context, const AppendGrid& grid, const PoisonFunction& poison) {
-  std::vector<std::string> problems;
-  for (const AppendCase& c : append_cases(grid)) {
-    if (problems.size() == 10) break;
-    try {
-      std::string problem = run_append(context, c, poison);
-      if (!problem.empty()) problems.push_back(problem);
-    } catch (const std::exception& e) {
-      problems.push_back(std::string(e.what()) + "\n  case: " + c.text());
-    }
-  }
-  return problems;
+  return problems_of(append_cases(grid), [&](const AppendCase& c) { return run_append(context, c, poison); });
 }
 
 }  // namespace pagejit::tests

@@ -3,30 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tests/kernels/grid.h"
+
 namespace pagejit::tests {
 namespace {
 
 using flatten::Tail;
-using Random = std::mt19937_64;
-
-std::int64_t pick(Random& random, std::int64_t least, std::int64_t most) {
-  return std::uniform_int_distribution<std::int64_t>(least, most)(random);
-}
-
-/// Deals out values: all of them in random order, then all again.
-template <class T>
-class Deck {
- public:
-  explicit Deck(std::vector<T> values) : values_(std::move(values)) {}
-  T next(Random& random) {
-    if (at_ % values_.size() == 0) std::shuffle(values_.begin(), values_.end(), random);
-    return values_[at_++ % values_.size()];
-  }
-
- private:
-  std::vector<T> values_;
-  std::size_t at_ = 0;
-};
 
 struct Decks {
   Deck<int> dim_k{{1, 8, 32, 64, 80, 96, 128, 192, 256, 512, 576}},
@@ -119,17 +101,7 @@ std::vector<FlattenCase> flatten_cases(const FlattenGrid& grid) {
 }
 
 std::vector<std::string> run_flatten_grid(Context& context, const FlattenGrid& grid, const PoisonFunction& poison) {
-  std::vector<std::string> problems;
-  for (const FlattenCase& c : flatten_cases(grid)) {
-    if (problems.size() == 10) break;
-    try {
-      std::string problem = run_flatten(context, c, poison);
-      if (!problem.empty()) problems.push_back(problem);
-    } catch (const std::exception& e) {
-      problems.push_back(std::string(e.what()) + "\n  case: " + c.text());
-    }
-  }
-  return problems;
+  return problems_of(flatten_cases(grid), [&](const FlattenCase& c) { return run_flatten(context, c, poison); });
 }
 
 }  // namespace pagejit::tests

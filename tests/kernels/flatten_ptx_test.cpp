@@ -1,29 +1,17 @@
 // What the assembler and the reader of the PTX see of flatten, over whole families of Specs.
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <set>
 
-#include "compiler/nvptx/codegen.h"
-#include "compiler/nvptx/lowering.h"
 #include "kernels/flatten/host.h"
 #include "kernels/registry.h"
-#include "kernels/templates.h"
 #include "runtime/base/fields.h"
-#include "runtime/base/settings.h"
+#include "tests/kernels/kernel_ptx.h"
 #include "tests/support/check_ptx.h"
-#include "tests/support/seed.h"
 #include "tools/model_config.h"
 
 namespace pagejit::test {
 namespace {
-
-std::string ptx_of_line(const std::string& line, std::string_view target_name) {
-  const Target& t = target(target_name);
-  auto lowering = make_nvptx_lowering(t);
-  Emitted kernel = emit_kernel(request_for(line, std::string(target_name)), *lowering);
-  return nvptx::generate(kernel, t, false).ptx;
-}
 
 std::string ptx_of(const flatten::Spec& s, std::string_view target_name = "sm_90a") {
   return ptx_of_line(spec_line("flatten", s), target_name);
@@ -128,23 +116,8 @@ TEST_CASE("flatten: targets without programmatic launch get a kernel that never 
   CHECK(count(ptx_of({}, "sm_90"), "griddepcontrol") > 0);
 }
 
-// Every Spec on one target and every target on some Specs: the assembler takes 50 ms a kernel.
 TEST_CASE("flatten: nothing spills, on any target, for any Spec") {
-  std::vector<std::string> lines = all_lines();
-  auto random = random_for("flatten spills");
-  std::shuffle(lines.begin(), lines.end(), random);
-  std::size_t most = Settings::process().test_all == "1" ? lines.size() : 12;
-  for (const Target& t : targets()) {
-    if (t.is_emulator()) continue;
-    for (std::size_t i = 0; i < std::min(most, lines.size()); ++i) {
-      CAPTURE(t.name);
-      CAPTURE(lines[i]);
-      auto a = assemble(ptx_of_line(lines[i], t.name), t.name);
-      if (!a) continue;
-      CHECK_MESSAGE(a->accepted, a->log);
-      CHECK(a->spill_stores + a->spill_loads + a->stack == 0);
-    }
-  }
+  check_no_spills(all_lines(), "flatten spills", 12);
 }
 
 }  // namespace pagejit::test

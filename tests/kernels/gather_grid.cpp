@@ -3,16 +3,13 @@
 #include <initializer_list>
 
 #include "tests/kernels/gather_case.h"
+#include "tests/kernels/grid.h"
 
 namespace pagejit::tests {
 namespace {
 
-using Random = std::mt19937_64;
 using Kind = GatherCase::Kind;
 
-std::int64_t pick(Random& random, std::int64_t least, std::int64_t most) {
-  return std::uniform_int_distribution<std::int64_t>(least, most)(random);
-}
 template <class T>
 T one_of(Random& random, std::initializer_list<T> values) {
   return values.begin()[random() % values.size()];
@@ -78,17 +75,9 @@ GatherCase next_case(Random& random) {
 std::vector<std::string> run_gather_grid(Context& context, std::size_t cases, std::uint64_t seed,
                                          const PoisonFunction& poison) {
   Random random(seed);
-  std::vector<std::string> problems;
-  for (std::size_t i = 0; i < cases && problems.size() < 10; ++i) {
-    GatherCase c = next_case(random);
-    try {
-      std::string problem = run_gather(context, c, poison);
-      if (!problem.empty()) problems.push_back(problem);
-    } catch (const std::exception& e) {
-      problems.push_back(std::string(e.what()) + "\n  case: " + c.text());
-    }
-  }
-  return problems;
+  std::vector<GatherCase> all;
+  for (std::size_t i = 0; i < cases; ++i) all.push_back(next_case(random));
+  return problems_of(all, [&](const GatherCase& c) { return run_gather(context, c, poison); });
 }
 
 }  // namespace pagejit::tests

@@ -1,20 +1,16 @@
 // What the assembler and the reader of the PTX see of the index kernels: all of them, on every target.
 #include <doctest/doctest.h>
 
-#include "compiler/nvptx/codegen.h"
-#include "compiler/nvptx/lowering.h"
+#include "compiler/target.h"
 #include "kernels/registry.h"
-#include "kernels/templates.h"
+#include "tests/kernels/kernel_ptx.h"
 #include "tests/support/check_ptx.h"
 
 namespace pagejit::test {
 namespace {
 
 std::string ptx_of(const std::string& line, std::string_view target_name = "sm_90a") {
-  const Target& t = target(target_name);
-  auto lowering = make_nvptx_lowering(t);
-  Emitted kernel = emit_kernel(request_for(line, std::string(target_name)), *lowering);
-  return nvptx::generate(kernel, t, false).ptx;
+  return ptx_of_line(line, target_name);
 }
 
 std::vector<std::string> all_lines() {

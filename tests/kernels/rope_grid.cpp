@@ -2,26 +2,12 @@
 
 #include <algorithm>
 
+#include "tests/kernels/grid.h"
+
 namespace pagejit::tests {
 namespace {
 
-using Random = std::mt19937_64;
 using Call = RopeCase::Call;
-
-/// Deals out values: all of them in random order, then all again.
-template <class T>
-class Deck {
- public:
-  explicit Deck(std::vector<T> values) : values_(std::move(values)) {}
-  T next(Random& random) {
-    if (at_ % values_.size() == 0) std::shuffle(values_.begin(), values_.end(), random);
-    return values_[at_++ % values_.size()];
-  }
-
- private:
-  std::vector<T> values_;
-  std::size_t at_ = 0;
-};
 
 struct Heads {
   int query, kv, rope, nope;
@@ -101,17 +87,7 @@ std::vector<RopeCase> rope_cases(const RopeGrid& grid) {
 }
 
 std::vector<std::string> run_rope_grid(Context& context, const RopeGrid& grid, const ForbidFunction& forbid) {
-  std::vector<std::string> problems;
-  for (const RopeCase& c : rope_cases(grid)) {
-    if (problems.size() == 10) break;
-    try {
-      std::string problem = run_rope(context, c, forbid);
-      if (!problem.empty()) problems.push_back(problem);
-    } catch (const std::exception& e) {
-      problems.push_back(std::string(e.what()) + "\n  case: " + c.text());
-    }
-  }
-  return problems;
+  return problems_of(rope_cases(grid), [&](const RopeCase& c) { return run_rope(context, c, forbid); });
 }
 
 }  // namespace pagejit::tests

@@ -37,7 +37,8 @@ std::string only_entry(const std::string& folder) {
   return found;
 }
 
-TEST_CASE("what is put into a folder is found by the next process, in one file, with a tag, a lock and a count beside it") {
+TEST_CASE(
+    "what is put into a folder is found by the next process, in one file, with a tag, a lock and a count beside it") {
   TempFolder folder;
   Request r = sample_request();
   Disk(folder.path(), Use::read_write).put(r, artifact_for(r), "", false);
@@ -46,9 +47,9 @@ TEST_CASE("what is put into a folder is found by the next process, in one file, 
   REQUIRE(hit);
   CHECK(hit->artifact.cubin == artifact_for(r).cubin);
   CHECK(hit->file == entry_name(r, artifact_for(r).producer));
-  CHECK(files_under(folder.path()) ==
-        std::vector<std::string>{"v1/CACHEDIR.TAG", "v1/lock", "v1/objects/" + hit->file.substr(0, 2) + "/" + hit->file,
-                                 "v1/size"});
+  CHECK(files_under(folder.path()) == std::vector<std::string>{"v1/CACHEDIR.TAG", "v1/lock",
+                                                               "v1/objects/" + hit->file.substr(0, 2) + "/" + hit->file,
+                                                               "v1/size"});
 }
 
 TEST_CASE("folders are for this user only, and so are files") {
