@@ -37,7 +37,8 @@ struct Statistics {
   std::uint64_t disk_hits = 0;    // load() answered from a file
   std::uint64_t launches = 0;
   double compile_ms = 0;
-  double load_ms = 0;  // time in the driver: modules from cubin or PTX
+  double load_ms = 0;                 // time in the driver: modules from cubin or PTX
+  std::uint64_t align_fallbacks = 0;  // a kernel of weaker alignment took the place of one that could not be had
 };
 
 class Backend {
@@ -48,7 +49,16 @@ class Backend {
   virtual int multiprocessors() const = 0;
 
   /// Memory map → disk → compiler. Thread-safe; each key is compiled once however many threads ask.
+  /// Throws Error(miss | sealed) where it would have to be compiled and that is not allowed.
   virtual const LoadedKernel& load(const Request& request) = 0;
+  /// The kernel where it can be had without compiling it, whatever is allowed; else null.
+  virtual const LoadedKernel* load_cached(const Request& request) = 0;
+  /// Counts and reports that `served`, of weaker alignment, is launched in the place of `wanted`.
+  virtual void note_fallback(const Request& wanted, const LoadedKernel& served) = 0;
+  /// Counts a launch that had to load its kernel first: the only kind that is no hit in memory.
+  virtual void note_cold_launch() {}
+  /// Warm-up is over: from now on a compile is a warning, or Error(sealed), as the backend was told.
+  virtual void seal() = 0;
   /// One launch: facts().param_bytes at `params` are passed by value. No allocation, no lock, no synchronisation.
   virtual void launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) = 0;
   virtual bool capturing(Stream stream) = 0;

@@ -100,6 +100,27 @@ cache::Wanted Engine::wanted(const Request& request) const {
   return wanted;
 }
 
+cache::Wanted Engine::wanted_image(const Request& request, const Assembler& assembler) const {
+  cache::Wanted wanted = this->wanted(request);
+  wanted.assembler = assembler.producer();
+  wanted.chip = assembler.chip();
+  wanted.driver = assembler.driver();
+  return wanted;
+}
+
+bool Engine::has(const Request& request, const Assembler& assembler) {
+  reopen_if_forked();
+  std::string text = request.key_text + assembler.producer();
+  return images_.find(hash64(text), text) != nullptr || look_up(wanted_image(request, assembler)).has_value();
+}
+
+void Engine::note_fallback(const Request& wanted, const Request& served) {
+  ++fallbacks_;
+  note(Kind::fallback, wanted, served.spec_line);
+  log(LogLevel::info, fmt::format("{} is not there and may not be compiled now; {} serves, of weaker alignment",
+                                  wanted.spec_line, served.spec_line));
+}
+
 std::optional<cache::Hit> Engine::look_up(const cache::Wanted& wanted) {
   if (options_.mode == Mode::rebuild) return std::nullopt;
   return layers_.get(wanted);
@@ -140,6 +161,7 @@ Statistics Engine::statistics() const {
   s.compiles = compiles_;
   s.assemblies = assemblies_;
   s.disk_hits = disk_hits_;
+  s.align_fallbacks = fallbacks_;
   s.compile_ms = static_cast<double>(compile_ns_) * 1e-6;
   return s;
 }

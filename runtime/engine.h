@@ -42,6 +42,15 @@ class Engine {
   /// again.
   const Made& image(const Request& request, Assembler& assembler);
 
+  /// Whether image() would give it without compiling. Counts nothing.
+  bool has(const Request& request, const Assembler& assembler);
+
+  /// A kernel of weaker alignment serves in the place of the wanted one: counted and reported.
+  void note_fallback(const Request& wanted, const Request& served);
+
+  /// Launches and loads since the last call that needed no engine: launching counts them and tells nobody.
+  void count_memory_hits(std::uint64_t hits) { journal_->count("hits.memory", hits); }
+
   /// The driver refused a cubin that came from the cache: its file is rejected and the kernel made anew, once.
   Made remake(const Request& request, Assembler& assembler, const Made& refused, const std::string& reason);
 
@@ -62,6 +71,7 @@ class Engine {
   void reopen_if_forked();
   void flush_counters(bool now);
   cache::Wanted wanted(const Request& request) const;
+  cache::Wanted wanted_image(const Request& request, const Assembler& assembler) const;
   std::optional<cache::Hit> look_up(const cache::Wanted& wanted);
   std::optional<cache::Hit> look_up_or_take_turn(const cache::Wanted& wanted, std::optional<cache::ByteLock>& lock);
   std::optional<cache::Hit> audited(std::optional<cache::Hit> hit, const Request& request);
@@ -86,7 +96,7 @@ class Engine {
   std::optional<SpecRecord> record_;
   OnceMap<Made> artifacts_, images_;  // by key text; images_ by key text and assembler
   std::atomic<bool> sealed_ = false;
-  std::atomic<std::uint64_t> compiles_ = 0, assemblies_ = 0, disk_hits_ = 0;
+  std::atomic<std::uint64_t> compiles_ = 0, assemblies_ = 0, disk_hits_ = 0, fallbacks_ = 0;
   std::atomic<std::int64_t> compile_ns_ = 0;
 
   std::mutex reopening_;

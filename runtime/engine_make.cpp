@@ -67,11 +67,9 @@ Made Engine::make_artifact(const Request& request) {
 Made Engine::make_image(const Request& request, Assembler& assembler, bool trust_cubins) {
   reopen_if_forked();
   if (record_) record_->note(request);
-  cache::Wanted want = wanted(request);
-  want.assembler = assembler.producer();
-  want.chip = assembler.chip();
+  cache::Wanted want = wanted_image(request, assembler);
   want.complete = options_.complete;
-  want.driver = trust_cubins ? assembler.driver() : -1;  // of which there is no cubin
+  if (!trust_cubins) want.driver = -1;  // of which there is no cubin
   std::optional<cache::ByteLock> lock;
   std::optional<cache::Hit> hit = audited(look_up_or_take_turn(want, lock), request);
   if (hit) note_hit(request, *hit);

@@ -11,6 +11,7 @@
 #include "compiler/emulator/jit.h"
 #include "compiler/emulator/lowering.h"
 #include "runtime/base/error.h"
+#include "runtime/base/log.h"
 
 namespace pagejit {
 namespace {
@@ -73,15 +74,35 @@ struct EmulatorBackend::Inside {
   std::uint64_t launches = 0;
   std::vector<Finding> findings;
 
+  std::atomic<bool> sealed = false;
+
+  void check_seal(const Request& request) const {
+    if (!sealed) return;
+    Error error(Code::sealed, "a kernel is compiled after seal()",
+                {{"spec", request.spec_line},
+                 {"target", request.target},
+                 {"to do", "before seal(): prepare(\"" + request.spec_line + "\")"}});
+    if (options.seal_is_error) throw error;
+    warn_once("seal " + request.key_text, error.what());
+  }
+
   void compile(EmulatorKernel& kernel, const Request& request) {
+    check_seal(request);
     auto start = std::chrono::steady_clock::now();
     auto lowering = make_emulator_lowering();
     Emitted emitted = emit(request, *lowering);
     kernel.fill_in(request, emitted, jit);
-    std::lock_guard lock(map_mutex);
-    ++statistics.compiles;
-    statistics.compile_ms +=
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    {
+      std::lock_guard lock(map_mutex);
+      ++statistics.compiles;
+      statistics.compile_ms += ms;
+    }
+    tell(options.on_event, {.kind = Event::Kind::compile,
+                            .cause = "new-spec",
+                            .spec_line = request.spec_line,
+                            .target = request.target,
+                            .ms = ms});
   }
 
   std::vector<Finding> run(const EmulatorKernel& kernel, Grid grid, const void* params) {
@@ -119,6 +140,27 @@ const LoadedKernel& EmulatorBackend::load(const Request& request) {
   }
   std::call_once(kernel->once, [&] { inside_->compile(*kernel, request); });
   return *kernel;
+}
+
+const LoadedKernel* EmulatorBackend::load_cached(const Request& request) {
+  std::lock_guard lock(inside_->map_mutex);
+  auto known = inside_->kernels.find(request.key_text);
+  return known != inside_->kernels.end() && known->second->ready ? known->second.get() : nullptr;
+}
+
+void EmulatorBackend::note_fallback(const Request& wanted, const LoadedKernel& served) {
+  {
+    std::lock_guard lock(inside_->map_mutex);
+    ++inside_->statistics.align_fallbacks;
+  }
+  tell(inside_->options.on_event, {.kind = Event::Kind::fallback,
+                                   .cause = served.request().spec_line,
+                                   .spec_line = wanted.spec_line,
+                                   .target = wanted.target});
+}
+
+void EmulatorBackend::seal() {
+  inside_->sealed = true;
 }
 
 void EmulatorBackend::launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream) {

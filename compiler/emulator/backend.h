@@ -7,6 +7,7 @@
 #include "compiler/emitted.h"
 #include "compiler/emulator/finding.h"
 #include "runtime/backend.h"
+#include "runtime/base/event.h"
 
 namespace pagejit {
 
@@ -16,6 +17,8 @@ struct EmulatorOptions {
   int max_findings = 16;  // a launch is given up when it has so many
   std::uint64_t max_steps = std::uint64_t{1} << 28;  // accesses and meetings of one block's threads; more is a finding
   bool check_races = true;                           // about half of a launch's time
+  bool seal_is_error = false;                        // what a compile after seal() is; else a warning
+  EventHook on_event = {};                           // compiles and fallbacks: there is no cache
 };
 
 class EmulatorBackend final : public Backend {
@@ -29,6 +32,9 @@ class EmulatorBackend final : public Backend {
   int multiprocessors() const override { return 4; }  // few, so that kernels that size their grid by it stay small
 
   const LoadedKernel& load(const Request& request) override;
+  const LoadedKernel* load_cached(const Request& request) override;
+  void note_fallback(const Request& wanted, const LoadedKernel& served) override;
+  void seal() override;
   /// Returns when all is done. Throws Error(argument) for a grid that a driver would refuse.
   void launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) override;
   bool capturing(Stream) override { return false; }

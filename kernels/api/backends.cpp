@@ -38,6 +38,12 @@ Mode mode_of(const std::string& name) {
        {{"argument", "mode"}});
 }
 
+bool seal_is_error(const std::string& name) {
+  if (name != "warn" && name != "error")
+    fail(Code::argument, fmt::format("seal is '{}'; expected warn or error", name), {{"argument", "seal"}});
+  return name == "error";
+}
+
 std::shared_ptr<Compiler> make_compiler() {
 #if PAGEJIT_WITH_COMPILER
   return make_nvptx_compiler(emit_kernel);
@@ -49,16 +55,22 @@ std::shared_ptr<Compiler> make_compiler() {
 std::unique_ptr<Backend> make_cuda(const Options& options, int ordinal) {
   EngineOptions engine = EngineOptions::from(Settings::process());
   if (!options.cache_dir.empty()) engine.cache_dir = options.cache_dir;
+  if (!options.cache_ro.empty()) engine.cache_ro = options.cache_ro;
   if (!options.mode.empty()) engine.mode = mode_of(options.mode);
+  if (!options.seal.empty()) engine.seal_is_error = seal_is_error(options.seal);
+  engine.on_event = options.on_event;
   CudaOptions cuda;
   cuda.ordinal = ordinal;
   cuda.target = Settings::process().arch;
   return std::make_unique<CudaBackend>(std::make_shared<Engine>(make_compiler(), std::move(engine)), std::move(cuda));
 }
 
-std::unique_ptr<Backend> make_emulator() {
+std::unique_ptr<Backend> make_emulator([[maybe_unused]] const Options& options) {
 #if PAGEJIT_WITH_COMPILER
-  return std::make_unique<EmulatorBackend>(emit_kernel, EmulatorOptions{});
+  EmulatorOptions emulator;
+  emulator.seal_is_error = seal_is_error(options.seal.empty() ? Settings::process().seal : options.seal);
+  emulator.on_event = options.on_event;
+  return std::make_unique<EmulatorBackend>(emit_kernel, std::move(emulator));
 #else
   fail(Code::absent, "the emulator needs the compiler, and this build of pagejit has none",
        {{"to do", "use a machine with an NVIDIA GPU, or build with -DPAGEJIT_WITH_COMPILER=ON"}});
@@ -69,7 +81,8 @@ std::unique_ptr<Backend> make_emulator() {
 
 std::unique_ptr<Backend> make_backend(const Options& options) {
   if (!options.mode.empty()) mode_of(options.mode);
-  if (options.device == "emulator") return make_emulator();
+  if (!options.seal.empty()) seal_is_error(options.seal);
+  if (options.device == "emulator") return make_emulator(options);
   if (std::optional<int> ordinal = cuda_ordinal(options.device)) return make_cuda(options, *ordinal);
   if (options.device != "auto")
     fail(Code::argument,
@@ -80,7 +93,7 @@ std::unique_ptr<Backend> make_backend(const Options& options) {
   } catch (const Error& e) {
     if (e.code() != Code::absent || !PAGEJIT_WITH_COMPILER) throw;
   }
-  return make_emulator();
+  return make_emulator(options);
 }
 
 }  // namespace pagejit

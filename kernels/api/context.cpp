@@ -21,22 +21,26 @@ Context::Context(const Options& options) : Context(make_backend(options)) {}
 Context::Context(std::unique_ptr<Backend> backend) : parts_(std::make_unique<Parts>(std::move(backend))) {}
 Context::~Context() = default;
 
-#define PJ_CALL(name, Args, family)                                               \
-  void Context::name(const Args& args, Stream stream) {                           \
-    family::Plan plan;                                                            \
-    if (!family::plan(args, parts_->multiprocessors, plan)) return;               \
-    const LoadedKernel& kernel = parts_->family##_kernels.get(plan.spec, stream); \
-    parts_->backend->launch(kernel, plan.grid, &plan.params, stream);             \
-  }                                                                               \
-  void Context::prepare(const Args& args) {                                       \
-    family::Plan plan;                                                            \
-    family::plan(args, parts_->multiprocessors, plan);                            \
-    parts_->family##_kernels.load(plan.spec);                                     \
-  }                                                                               \
-  std::string Context::spec_line(const Args& args) const {                        \
-    family::Plan plan;                                                            \
-    family::plan(args, parts_->multiprocessors, plan);                            \
-    return pagejit::spec_line(#family, plan.spec);                                \
+#define PJ_CALL(name, Args, family)                                          \
+  void Context::name(const Args& args, Stream stream) {                      \
+    family::Plan plan;                                                       \
+    if (!family::plan(args, parts_->multiprocessors, plan)) return;          \
+    auto found = parts_->family##_kernels.get(plan.spec, stream);            \
+    if (found.weaker != nullptr) [[unlikely]] {                              \
+      plan.instead = found.weaker;                                           \
+      family::plan(args, parts_->multiprocessors, plan);                     \
+    }                                                                        \
+    parts_->backend->launch(*found.kernel, plan.grid, &plan.params, stream); \
+  }                                                                          \
+  void Context::prepare(const Args& args) {                                  \
+    family::Plan plan;                                                       \
+    family::plan(args, parts_->multiprocessors, plan);                       \
+    parts_->family##_kernels.load(plan.spec);                                \
+  }                                                                          \
+  std::string Context::spec_line(const Args& args) const {                   \
+    family::Plan plan;                                                       \
+    family::plan(args, parts_->multiprocessors, plan);                       \
+    return pagejit::spec_line(#family, plan.spec);                           \
   }
 #include "kernels/api/calls.def"
 #undef PJ_CALL
@@ -49,6 +53,10 @@ void Context::prepare(std::string_view spec_line) {
   if (name == #id) parts_->id##_kernels.load(parse_spec<id::Spec>(request.spec_line));
 #include "kernels/families.def"
 #undef PJ_FAMILY
+}
+
+void Context::seal() {
+  parts_->backend->seal();
 }
 
 const std::string& Context::target() const {

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-/* The numbers are those of the texts: 3 is PJ0003. docs/cache.md says what each one means. */
+/* The numbers are those of the texts: 3 is PJ0003. docs/cache-operations.md says what to do. */
 typedef enum pj_status {
   PJ_OK = 0,
   PJ_ERROR_ARGUMENT = 1,
@@ -61,11 +61,47 @@ enum {
 
 typedef struct pj_context pj_context;
 
+/* What happens to kernels on their way to a launch; the numbers never change their meaning. */
+typedef enum pj_event_kind {
+  PJ_EVENT_HIT = 0,          /* `layer` had it */
+  PJ_EVENT_MISS = 1,         /* `cause` says why no layer had it */
+  PJ_EVENT_WAIT = 2,         /* another process was making it */
+  PJ_EVENT_COMPILE = 3,      /* took `ms`, because of `cause` */
+  PJ_EVENT_ASSEMBLE = 4,     /* stored or new PTX became machine code */
+  PJ_EVENT_STORE = 5,        /* kept in `layer` */
+  PJ_EVENT_FALLBACK = 6,     /* a kernel of weaker alignment serves: `cause` is its spec line */
+  PJ_EVENT_QUARANTINE = 7,   /* `layer` had a damaged or useless entry: `cause` */
+  PJ_EVENT_EVICT = 8,        /* `count` entries left `layer` */
+  PJ_EVENT_REMOTE_ERROR = 9, /* `layer` did not answer: `cause` */
+  PJ_EVENT_AUDIT = 10        /* a hit was compiled again; `cause` is "" where the code was the same */
+} pj_event_kind;
+
+typedef struct pj_event {
+  uint64_t size;     /* of this struct, as the library knows it */
+  int32_t kind;      /* a pj_event_kind, or one that a newer library has */
+  int32_t reserved;  /* 0 */
+  const char* layer; /* texts: never null, perhaps "", and good only during the call */
+  const char* cause;
+  const char* spec_line;
+  const char* target;
+  double ms;
+  uint64_t count;
+} pj_event;
+
+/* Called on the thread that the event happens on, perhaps on several at once; never for a launch of a kernel that is
+ * loaded. It must return soon (the thread waits), must not throw or jump out, and may ask for statistics but must not
+ * load, prepare or launch. */
+typedef void (*pj_event_hook)(const pj_event* event, void* user);
+
 typedef struct pj_options {
   uint64_t size;
-  const char* device;    /* null: "auto". "cuda", "cuda:N", "emulator" */
-  const char* cache_dir; /* null: PAGEJIT_CACHE_DIR, else the user's cache folder */
-  const char* mode;      /* null: PAGEJIT_MODE, else "auto". "require", "rebuild" */
+  const char* device;     /* null: "auto". "cuda", "cuda:N", "emulator" */
+  const char* cache_dir;  /* null: PAGEJIT_CACHE_DIR, else the user's cache folder */
+  const char* mode;       /* null: PAGEJIT_MODE, else "auto". "require", "rebuild" */
+  const char* cache_ro;   /* colon-separated folders and bundles, only read; null: PAGEJIT_CACHE_RO */
+  const char* seal;       /* a compile after pj_seal(): "warn" or "error"; null: PAGEJIT_SEAL, else "warn" */
+  pj_event_hook on_event; /* null: nobody is told, and nothing is spent on it */
+  void* event_user;       /* passed to on_event; must live as long as the context */
 } pj_options;
 
 /* All zeros: left out. Strides are in elements; the last one is 1. */
@@ -86,10 +122,12 @@ typedef struct pj_statistics {
   uint64_t launches;
   double compile_ms;
   double load_ms;
+  uint64_t align_fallbacks; /* kernels of weaker alignment that took the place of one that could not be had */
 } pj_statistics;
 
 const char* pj_version(void);               /* "0.1.0" */
 const char* pj_status_name(pj_status code); /* "argument" */
+const char* pj_event_name(int32_t kind);    /* "hit", "remote_error"; "unknown" for one that this library has not */
 /* What went wrong in this thread's last call that failed; "" if none did. Valid until its next one. */
 const char* pj_last_error(void);
 
@@ -104,6 +142,9 @@ const char* pj_device_name(pj_context* context); /* "NVIDIA H200" */
 
 /* Loads the kernel of a spec line, as pagejit-precompile prints them. */
 pj_status pj_prepare(pj_context* context, const char* spec_line);
+/* Warm-up is over: from now on each compile is a warning or, with options->seal "error", PJ_ERROR_SEALED, unless a
+ * kernel of weaker alignment is there, which then serves. Hits go on as before. For good. */
+pj_status pj_seal(pj_context* context);
 /* Fills the first statistics->size bytes. */
 pj_status pj_get_statistics(pj_context* context, pj_statistics* statistics);
 

@@ -10,6 +10,28 @@ using namespace pagejit::c;
 
 namespace {
 
+static_assert(PJ_EVENT_AUDIT == static_cast<int>(pagejit::Event::Kind::audit) &&
+              PJ_EVENT_FALLBACK == static_cast<int>(pagejit::Event::Kind::fallback));
+constexpr std::int32_t event_kinds = PJ_EVENT_AUDIT + 1;
+
+/// A C program's hook as ours: its texts end with a zero.
+pagejit::EventHook hook_of(pj_event_hook hook, void* user) {
+  if (hook == nullptr) return {};
+  return [hook, user](const pagejit::Event& e) {
+    std::string layer(e.layer), cause(e.cause), spec_line(e.spec_line), target(e.target);
+    pj_event event{sizeof(pj_event),
+                   static_cast<std::int32_t>(e.kind),
+                   0,
+                   layer.c_str(),
+                   cause.c_str(),
+                   spec_line.c_str(),
+                   target.c_str(),
+                   e.ms,
+                   e.count};
+    hook(&event, user);
+  };
+}
+
 pagejit::Options options_of(const pj_options* given) {
   pagejit::Options r;
   if (given == nullptr) return r;
@@ -17,6 +39,9 @@ pagejit::Options options_of(const pj_options* given) {
   if (o.device != nullptr) r.device = o.device;
   if (o.cache_dir != nullptr) r.cache_dir = o.cache_dir;
   if (o.mode != nullptr) r.mode = o.mode;
+  if (o.cache_ro != nullptr) r.cache_ro = o.cache_ro;
+  if (o.seal != nullptr) r.seal = o.seal;
+  r.on_event = hook_of(o.on_event, o.event_user);
   return r;
 }
 
@@ -32,6 +57,11 @@ const char* pj_status_name(pj_status code) {
                                           "signature", "deadline", "absent",      "driver"};
   bool known = code >= PJ_OK && code <= PJ_ERROR_DRIVER;
   return known ? names[code] : code == PJ_ERROR_INTERNAL ? "internal" : "unknown";
+}
+
+const char* pj_event_name(int32_t kind) {
+  bool known = kind >= 0 && kind < event_kinds;
+  return known ? name_of(static_cast<pagejit::Event::Kind>(kind)).data() : "unknown";
 }
 
 pj_status pj_context_create(const pj_options* options, pj_context** context) {
@@ -59,6 +89,10 @@ pj_status pj_prepare(pj_context* context, const char* spec_line) {
   });
 }
 
+pj_status pj_seal(pj_context* context) {
+  return with(context, [](pagejit::Context& c) { c.seal(); });
+}
+
 pj_status pj_get_statistics(pj_context* context, pj_statistics* statistics) {
   return with(context, [&](pagejit::Context& c) {
     need(statistics, "statistics");
@@ -67,7 +101,8 @@ pj_status pj_get_statistics(pj_context* context, pj_statistics* statistics) {
       pagejit::fail(Code::argument, fmt::format("statistics->size is {}; expected sizeof(pj_statistics)", size),
                     {{"argument", "statistics"}});
     pagejit::Statistics s = c.statistics();
-    pj_statistics all{size, s.compiles, s.assemblies, s.memory_hits, s.disk_hits, s.launches, s.compile_ms, s.load_ms};
+    pj_statistics all{size,       s.compiles,   s.assemblies, s.memory_hits,    s.disk_hits,
+                      s.launches, s.compile_ms, s.load_ms,    s.align_fallbacks};
     std::memcpy(statistics, &all, std::min<std::uint64_t>(size, sizeof(all)));
   });
 }

@@ -35,7 +35,7 @@ Spec choose_spec(const Call& c) {
 }  // namespace
 
 bool finish(const Call& c, int multiprocessors, Plan& out) {
-  out.spec = choose_spec(c);
+  out.spec = out.instead ? *out.instead : choose_spec(c);
   if (c.tokens == 0 || c.heads == 0 || (c.where == Where::ragged && c.batch == 0)) return false;
   LaunchShape shape =
       launch_shape(out.spec, c.heads, c.tokens, c.where == Where::ragged ? c.batch : 0, multiprocessors);

@@ -24,6 +24,13 @@ constexpr std::uint64_t mixed(const Spec& s) {
   return sum ^ sum >> 29;
 }
 
+/// What a launch needs of the kernel that was found.
+template <class Spec>
+struct Found {
+  const LoadedKernel* kernel;
+  const Spec* weaker = nullptr;  // the Spec that `kernel` was made for, where that is not the wanted one; never moves
+};
+
 /// Readers take no lock: they follow one pointer to a table whose slots only ever go from null to an entry. Writers are
 /// serialised, and a table that fills up is replaced by a larger one; the old ones stay, for readers still in them.
 template <class Spec>
@@ -32,30 +39,27 @@ class KernelMap {
   KernelMap() { grow(16); }
   KernelMap(const KernelMap&) = delete;
 
-  const LoadedKernel* find(const Spec& s) const {
-    const Table& table = *table_.load(std::memory_order_acquire);
-    for (std::uint64_t i = mixed(s);; ++i) {
-      const Entry* entry = table.slots[i & table.mask].load(std::memory_order_acquire);
-      if (entry == nullptr) return nullptr;
-      if (entry->spec == s) return entry->kernel;
-    }
+  /// Null: it is not there yet. What is pointed to stays.
+  const Found<Spec>* find(const Spec& s) const {
+    const Entry* entry = look(s);
+    return entry ? &entry->found : nullptr;
   }
 
-  void insert(const Spec& s, const LoadedKernel& kernel) {
+  /// Gives what is there afterwards: the kernel, or what was there before.
+  const Found<Spec>& insert(const Spec& s, const LoadedKernel& kernel) {
     std::lock_guard lock(writers_);
-    if (find(s) != nullptr) return;
-    entries_.push_back(std::make_unique<Entry>(Entry{s, &kernel}));
-    Table& table = *tables_.back();
-    if (2 * entries_.size() > table.mask)
-      grow(2 * (table.mask + 1));  // takes the new entry with it
-    else
-      put(table, *entries_.back());
+    return add(s, {&kernel}).found;
+  }
+  /// The same for a Spec that the kernel of a `weaker` one serves.
+  const Found<Spec>& insert(const Spec& s, const LoadedKernel& kernel, const Spec& weaker) {
+    std::lock_guard lock(writers_);
+    return add(s, {&kernel, &add(weaker, {&kernel}).spec}).found;
   }
 
  private:
   struct Entry {
     Spec spec;
-    const LoadedKernel* kernel;
+    Found<Spec> found;
   };
   struct Table {
     explicit Table(std::uint64_t size) : mask(size - 1), slots(new std::atomic<const Entry*>[size]()) {}
@@ -63,6 +67,23 @@ class KernelMap {
     std::unique_ptr<std::atomic<const Entry*>[]> slots;
   };
 
+  const Entry* look(const Spec& s) const {
+    const Table& table = *table_.load(std::memory_order_acquire);
+    for (std::uint64_t i = mixed(s);; ++i) {
+      const Entry* entry = table.slots[i & table.mask].load(std::memory_order_acquire);
+      if (entry == nullptr || entry->spec == s) return entry;
+    }
+  }
+  const Entry& add(const Spec& s, Found<Spec> found) {
+    if (const Entry* known = look(s)) return *known;
+    entries_.push_back(std::make_unique<Entry>(Entry{s, found}));
+    Table& table = *tables_.back();
+    if (2 * entries_.size() > table.mask)
+      grow(2 * (table.mask + 1));  // takes the new entry with it
+    else
+      put(table, *entries_.back());
+    return *entries_.back();
+  }
   static void put(Table& table, const Entry& entry) {
     std::uint64_t i = mixed(entry.spec);
     while (table.slots[i & table.mask].load(std::memory_order_relaxed) != nullptr) ++i;

@@ -72,7 +72,7 @@ void fill_lists(const Lists& lists, Params& p) {
 }  // namespace
 
 bool plan(const SideView& k, const SideView* v, const Lists& lists, int multiprocessors, Plan& out) {
-  out.spec = choose_spec(k, v, lists);
+  out.spec = out.instead ? *out.instead : choose_spec(k, v, lists);
   std::int64_t batch = lists.table.shape[0], heads = k.cache.heads, rows = k.out.rows;
   bool nothing_owned = batch == 0 && lists.tail == Tail::untouched;
   if (rows == 0 || heads == 0 || nothing_owned) return false;

@@ -17,6 +17,7 @@ struct Plan {
   Spec spec;
   Params params{};
   Grid grid;
+  const Spec* instead = nullptr;  // given: of weaker alignment than the call's own; the launch is shaped for it
 };
 
 /// Throws Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.

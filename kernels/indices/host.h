@@ -15,6 +15,7 @@ struct Plan {
   Spec spec;
   Params params{};
   Grid grid;
+  const Spec* instead = nullptr;  // for the families whose Specs have an alignment class
 };
 
 /// Throw Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.

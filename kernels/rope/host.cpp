@@ -93,7 +93,10 @@ void fill_places(const RopePlaces& a, Plan& out) {
 
 /// Everything that the three calls share, once their tensors are views.
 bool finish(const RopeInputs& a, const Views& w, int multiprocessors, Plan& out) {
-  choose_spec(a, w, out.spec);
+  if (out.instead)
+    out.spec = *out.instead;
+  else
+    choose_spec(a, w, out.spec);
   if (w.tokens == 0 || w.query_heads + w.kv_heads == 0) return false;
   Deals deals = deal(out.spec, w.tokens, w.query_heads, w.kv_heads, multiprocessors, a.tuning);
   std::int64_t blocks = deals.tiles * deals.tile_blocks;

@@ -15,6 +15,7 @@ struct Plan {
   Spec spec;
   Params params{};
   Grid grid;
+  const Spec* instead = nullptr;  // given: of weaker alignment than the call's own; the launch is shaped for it
 };
 
 /// Throw Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.

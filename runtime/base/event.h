@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <string_view>
 
 namespace pagejit {
@@ -26,7 +27,21 @@ struct Event {
   std::uint64_t count = 1;
 };
 
-/// Told of each event on the thread that it happens on, perhaps on several at once. Must not throw.
+/// "hit", "miss", "remote_error": the enumerator's name.
+constexpr std::string_view name_of(Event::Kind kind) {
+  constexpr std::string_view names[] = {"hit",      "miss",       "wait",  "compile",      "assemble", "store",
+                                        "fallback", "quarantine", "evict", "remote_error", "audit"};
+  static_assert(std::size(names) == static_cast<std::size_t>(Event::Kind::audit) + 1);
+  return names[static_cast<std::size_t>(kind)];
+}
+
+/// Told of each event on the thread that it happens on: one that loads, launches or prepares, or one of the cache's
+/// own; perhaps on several at once. Never of launches of kernels that are loaded. It must return soon, for that thread
+/// waits (and with it those that want the same kernel), must not throw, and may ask for statistics but must not load,
+/// prepare or launch.
 using EventHook = std::function<void(const Event&)>;
+
+/// Calls it, if there is one. What it throws all the same costs one warning.
+void tell(const EventHook& hook, const Event& event) noexcept;
 
 }  // namespace pagejit

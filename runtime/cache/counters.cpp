@@ -98,8 +98,12 @@ std::optional<Histogram> Histogram::parse(std::string_view text) {
 }
 
 void Counters::note(const Event& event) {
-  totals[counter_of(event)] += event.count;
+  count(counter_of(event), event.count);
   if (event.kind == Event::Kind::compile) compile_ms.add(event.ms);
+}
+
+void Counters::count(std::string_view name, std::uint64_t times) {
+  totals[std::string(name)] += times;
   to = std::time(nullptr);
   if (from == 0) from = to;
 }
@@ -157,7 +161,12 @@ void Journal::note(const Event& event) {
     std::lock_guard hold(lock_);
     counters_.note(event);
   }
-  if (hook_) hook_(event);
+  tell(hook_, event);
+}
+
+void Journal::count(std::string_view name, std::uint64_t times) {
+  std::lock_guard hold(lock_);
+  counters_.count(name, times);
 }
 
 Counters Journal::counters() const {

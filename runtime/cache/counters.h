@@ -28,13 +28,15 @@ class Histogram {
 };
 
 struct Counters {
-  /// "hits.LAYER", "misses.CAUSE", "compiles", "assemblies", "waits", "stores", "align_fallbacks", "quarantined",
-  /// "evicted", "remote_errors", "audits", "audit_failures". What never happened is absent.
+  /// "hits.LAYER" ("hits.memory": launches and loads of kernels that were loaded already), "misses.CAUSE", "compiles",
+  /// "assemblies", "waits", "stores", "align_fallbacks", "quarantined", "evicted", "remote_errors", "audits",
+  /// "audit_failures". What never happened is absent.
   std::map<std::string, std::uint64_t, std::less<>> totals;
   Histogram compile_ms;
   std::int64_t from = 0, to = 0;  // seconds since 1970
 
   void note(const Event& event);
+  void count(std::string_view name, std::uint64_t times);
   void add(const Counters& other);
   bool empty() const { return totals.empty(); }
   std::uint64_t operator[](std::string_view name) const;
@@ -48,6 +50,8 @@ class Journal {
  public:
   explicit Journal(EventHook hook = {});
   void note(const Event& event);
+  /// Counts what is no event: nobody is told of it.
+  void count(std::string_view name, std::uint64_t times);
   Counters counters() const;
   /// Gives what was counted since the last call, and begins anew.
   Counters take();

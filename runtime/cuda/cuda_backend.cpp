@@ -28,7 +28,18 @@ CudaBackend::CudaBackend(std::shared_ptr<Engine> engine, CudaOptions options)
       assembler_(device_),
       target_(options.target.empty() ? device_.target() : options.target) {}
 
-CudaBackend::~CudaBackend() = default;
+CudaBackend::~CudaBackend() {
+  report_memory_hits();
+}
+
+/// A launch adds one to a number and no more; the engine hears of it when there is time: at a load, and at the end.
+void CudaBackend::report_memory_hits() {
+  std::lock_guard hold(reporting_);
+  std::uint64_t cold = cold_launches_, all = launches_ + memory_hits_;
+  if (all <= cold + reported_hits_) return;
+  engine_->count_memory_hits(all - cold - reported_hits_);
+  reported_hits_ = all - cold;
+}
 
 const LoadedKernel* CudaBackend::find(const Request& request) const {
   Holder* holder = kernels_.find(request.key_id, request.key_text);
@@ -43,6 +54,18 @@ const LoadedKernel& CudaBackend::load(const Request& request) {
   return *kernels_.get(request.key_id, request.key_text, [&] { return Holder{make(request)}; }).kernel;
 }
 
+const LoadedKernel* CudaBackend::load_cached(const Request& request) {
+  return find(request) != nullptr || engine_->has(request, assembler_) ? &load(request) : nullptr;
+}
+
+void CudaBackend::note_fallback(const Request& wanted, const LoadedKernel& served) {
+  engine_->note_fallback(wanted, served.request());
+}
+
+void CudaBackend::note_cold_launch() {
+  cold_launches_.fetch_add(1, std::memory_order_relaxed);
+}
+
 const LoadedKernel& CudaBackend::load_on(const Request& request, Stream stream) {
   if (const LoadedKernel* known = find(request)) return *known;
   if (capturing(stream))
@@ -52,6 +75,7 @@ const LoadedKernel& CudaBackend::load_on(const Request& request, Stream stream) 
 }
 
 std::unique_ptr<cuda::CudaKernel> CudaBackend::make(const Request& request) {
+  report_memory_hits();
   const Made& made = engine_->image(request, assembler_);
   try {
     return put_on_device(request, made.artifact);

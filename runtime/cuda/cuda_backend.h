@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "runtime/backend.h"
@@ -31,6 +32,10 @@ class CudaBackend : public Backend {
   int multiprocessors() const override { return device_.multiprocessors(); }
 
   const LoadedKernel& load(const Request& request) override;
+  const LoadedKernel* load_cached(const Request& request) override;
+  void note_fallback(const Request& wanted, const LoadedKernel& served) override;
+  void note_cold_launch() override;
+  void seal() override { engine_->seal(); }
   /// The kernel if it is loaded already: no lock, no file, no driver.
   const LoadedKernel* find(const Request& request) const;
   /// As load(), for a launch on `stream`. Throws Error(capture) where the kernel would have to be loaded while it
@@ -57,6 +62,7 @@ class CudaBackend : public Backend {
   struct Holder {
     std::unique_ptr<cuda::CudaKernel> kernel;
   };
+  void report_memory_hits();
   std::unique_ptr<cuda::CudaKernel> make(const Request& request);
   std::unique_ptr<cuda::CudaKernel> put_on_device(const Request& request, const Artifact& artifact);
 
@@ -66,7 +72,9 @@ class CudaBackend : public Backend {
   cuda::DriverAssembler assembler_;
   std::string target_;
   OnceMap<Holder> kernels_;
-  std::atomic<std::uint64_t> memory_hits_ = 0, launches_ = 0;
+  std::atomic<std::uint64_t> memory_hits_ = 0, launches_ = 0, cold_launches_ = 0;
+  std::mutex reporting_;
+  std::uint64_t reported_hits_ = 0;
   std::atomic<std::int64_t> load_ns_ = 0;
 };
 

@@ -146,7 +146,8 @@ TEST_CASE("flatten host: the look-up finds a thousand Specs while it grows under
   std::thread reader([&] {
     while (done < 1000)
       for (int i = 0, limit = done; i < limit; ++i)
-        if (map.find(spec(i)) != &kernels[static_cast<std::size_t>(i)]) wrong = true;
+        if (const auto* found = map.find(spec(i)); !found || found->kernel != &kernels[static_cast<std::size_t>(i)])
+          wrong = true;
   });
   for (int i = 0; i < 1000; ++i) {
     map.insert(spec(i), kernels[static_cast<std::size_t>(i)]);

@@ -35,6 +35,14 @@ class RecordingBackend : public Backend {
     }
     return *kernel;
   }
+  const LoadedKernel* load_cached(const Request& request) override {
+    std::lock_guard lock(mutex_);
+    auto known = kernels_.find(request.key_text);
+    return known == kernels_.end() ? nullptr : known->second.get();
+  }
+  void note_fallback(const Request&, const LoadedKernel&) override { ++fallbacks; }
+  void note_cold_launch() override { ++cold_launches; }
+  void seal() override {}
   void launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) override {
     ++launches;
     if (!remember) return;
@@ -60,7 +68,7 @@ class RecordingBackend : public Backend {
     return s;
   }
 
-  std::atomic<std::uint64_t> compiles = 0, launches = 0;
+  std::atomic<std::uint64_t> compiles = 0, launches = 0, fallbacks = 0, cold_launches = 0;
   bool is_capturing = false, remember = true;
   const LoadedKernel* last_kernel = nullptr;
   Grid last_grid;

@@ -83,5 +83,20 @@ TEST_CASE("a log file takes lines as text or as JSON objects; one that cannot be
   log_to("", false);
   CHECK(capture.lines.size() == 1);
 }
+
+TEST_CASE("docs/settings.md names every variable of ours, and no other") {
+  std::string page = read_file(PAGEJIT_SOURCE_DIR "/docs/settings.md");
+  std::vector<std::string> known;
+  for (const SettingRow& row : setting_rows()) {
+    if (!row.name.starts_with("PAGEJIT_")) continue;
+    known.emplace_back(row.name);
+    CHECK_MESSAGE(contains(page, "`" + known.back() + "`"), row.name);
+  }
+  for (std::size_t at = page.find("`PAGEJIT_"); at != std::string::npos; at = page.find("`PAGEJIT_", at + 1)) {
+    std::string name = page.substr(at + 1, page.find_first_of("`=", at + 1) - at - 1);
+    CHECK_MESSAGE(std::count(known.begin(), known.end(), name) == 1, name);
+  }
+}
+
 }  // namespace
 }  // namespace pagejit

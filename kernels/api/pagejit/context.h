@@ -11,6 +11,7 @@
 #include "kernels/indices/args.h"
 #include "kernels/rope/args.h"
 #include "runtime/backend.h"
+#include "runtime/base/event.h"
 
 namespace pagejit {
 
@@ -18,6 +19,9 @@ struct Options {
   std::string device = "auto";  // "cuda", "cuda:N", "emulator"; auto: the first GPU, else the emulator
   std::string cache_dir;        // of kernels; empty: PAGEJIT_CACHE_DIR, else the user's cache folder
   std::string mode;             // "auto", "require" (never compiles), "rebuild"; empty: PAGEJIT_MODE, else auto
+  std::string cache_ro = {};    // colon-separated folders and bundles, only read; empty: PAGEJIT_CACHE_RO
+  std::string seal = {};        // a compile after seal(): "warn" or "error"; empty: PAGEJIT_SEAL, else warn
+  EventHook on_event = {};      // told what happens to kernels before they are launched (runtime/base/event.h)
 };
 
 /// Thread-safe: any number of threads may launch, prepare and ask at once. Every method throws pagejit::Error.
@@ -48,6 +52,10 @@ class Context {
 
   /// Loads the kernel of a spec line, as pagejit-precompile prints them.
   void prepare(std::string_view spec_line);
+
+  /// Warm-up is over: from now on each compile is a warning or, with Options::seal "error", Error(sealed), unless a
+  /// kernel of weaker alignment is there, which then serves. Hits go on as before. For good.
+  void seal();
 
   const std::string& target() const;  // "sm_90a", "emulator"
   std::string device_name() const;    // "NVIDIA H200", "emulator"
