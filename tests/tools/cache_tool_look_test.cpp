@@ -93,6 +93,21 @@ TEST_CASE("pagejit-cache explain: a cached kernel is a hit, another page's names
   CHECK(cache.run("explain 'flatten page=none'").code == 2);
 }
 
+TEST_CASE("pagejit-cache explain: a build without a compiler says so, instead of what it would have compiled with") {
+  FilledCache cache;
+  bool compiles = !compiler_producer().empty();
+  Ran miss = cache.run("explain 'flatten page=32'");
+  CHECK(has(miss.out, "Nothing is compiled (new-spec): this build has no compiler") == !compiles);
+  CHECK(has(miss.out, "Compiled because no kernel of this Spec was cached") == compiles);
+  CHECK(cache.json("explain 'flatten page=32'")["compiler"] == compiles);
+  if (compiles) return;
+  setenv("PAGEJIT_PRODUCER", "exact", 1);
+  Ran exact = cache.run("explain 'flatten page=16'");
+  unsetenv("PAGEJIT_PRODUCER");
+  CHECK(has(exact.out, "llvm: 22.1 → (this build has no compiler)"));
+  CHECK(has(cache.run("explain 'flatten page=16'").out, "the kernel is cached"));
+}
+
 TEST_CASE("pagejit-cache diff: the fields, the facts and the lines of PTX that differ, and no others") {
   FilledCache cache;
   auto diff = cache.json("diff " + FilledCache::key(16) + " " + FilledCache::key(64));

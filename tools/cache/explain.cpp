@@ -62,12 +62,20 @@ Request request_now(const Store& store, const std::string& key, const std::strin
   return request_for(cached.spec_line, target.empty() ? cached.target : target);
 }
 
+std::string sentence_of(const cache::Explanation& e) {
+  if (!e.miss || !compiler_producer().empty()) return e.sentence();
+  return fmt::format(
+      "Nothing is compiled ({}): this build has no compiler, and whoever asks for the kernel gets PJ0003.",
+      cache::name_of(e.miss->cause));
+}
+
 Json as_json(const Request& request, const cache::Explanation& e) {
   Json answers = Json::array(), changes = Json::array();
   for (const auto& a : e.answers) answers.push_back({{"layer", a.layer}, {"kind", a.kind}, {"answer", a.answer}});
   Json j{{"spec", request.spec_line},
          {"target", request.target},
          {"key", hex64(request.key_id)},
+         {"compiler", !compiler_producer().empty()},
          {"layers", answers},
          {"cached", !e.miss}};
   if (e.miss) {
@@ -77,7 +85,7 @@ Json as_json(const Request& request, const cache::Explanation& e) {
     j["nearest"] = e.miss->nearest ? Json(hex64(e.miss->nearest->key_id)) : Json();
     j["changes"] = changes;
   }
-  j["sentence"] = e.sentence();
+  j["sentence"] = sentence_of(e);
   return j;
 }
 
@@ -89,9 +97,12 @@ std::string as_text(const Request& request, const cache::Explanation& e) {
   if (e.miss && e.miss->nearest)
     text += fmt::format("{:<8} {}  {}\n", "nearest", e.miss->nearest->target, e.miss->nearest->spec_line);
   if (e.miss)
-    for (const auto& c : e.miss->changes)
-      text += fmt::format("  {}: {} → {}\n", c.name, shown(c.cached), shown(c.wanted));
-  return text + e.sentence() + "\n";
+    for (const auto& c : e.miss->changes) {
+      bool no_compiler = c.name == "llvm" && compiler_producer().empty();
+      text += fmt::format("  {}: {} → {}\n", c.name, shown(c.cached),
+                          no_compiler ? "(this build has no compiler)" : shown(c.wanted));
+    }
+  return text + sentence_of(e) + "\n";
 }
 
 struct Options {
@@ -103,8 +114,9 @@ int explain(const Common& common, const Options& options) {
   Request request = request_now(store, options.key, options.target);
   cache::Wanted wanted{request, {}, {}, {}};
   wanted.compiler = compiler_producer();
-  wanted.any_producer = Settings::process().producer == "any";
   wanted.only_exact = Settings::process().producer == "exact";
+  bool compiles = !wanted.compiler.empty() && Settings::process().mode != "require";
+  wanted.any_producer = Settings::process().producer == "any" || (!compiles && !wanted.only_exact);
   cache::Layers layers = layers_of(store);
   cache::Explanation explanation = cache::explain(layers, wanted);
   if (common.json)
