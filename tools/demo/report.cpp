@@ -45,10 +45,14 @@ Json kernel_json(const KernelReport& k) {
 }
 
 std::string summary(const Report& r) {
+  std::string done = r.launch_only ? fmt::format("{} of {} steps launched, none verified", r.launched(), r.steps())
+                                   : fmt::format("{} of {} steps verified bit for bit", r.verified(), r.steps());
   std::string text = fmt::format(
-      "{} of {} steps verified bit for bit · {} kernels compiled for {} models · {} launches · "
-      "recompilations caused by batch, lengths or strides: {}\n",
-      r.verified(), r.steps(), r.compiled, r.models.size(), r.launches, r.recompilations());
+      "{} · {} kernels compiled for {} models · {} launches · recompilations caused by batch, lengths or strides: {}\n",
+      done, r.spent.compiles, r.models.size(), r.launches, r.recompilations());
+  if (!r.emulated)
+    text += fmt::format("{} kernels from the cache, {} of weaker alignment; {} assembled by the driver\n",
+                        r.spent.disk_hits, r.spent.align_fallbacks, r.spent.assemblies);
   if (r.emulated)
     text += "The emulator checks every access and is no measure of speed: its times say nothing of a GPU.\n";
   if (!r.mismatch().empty()) text += "WRONG: " + r.mismatch() + "\n";
@@ -60,6 +64,12 @@ std::string summary(const Report& r) {
 int Report::steps() const {
   int sum = 0;
   for (const auto& [work, served] : models) sum += work.steps;
+  return sum;
+}
+
+int Report::launched() const {
+  int sum = 0;
+  for (const auto& [work, served] : models) sum += served.steps;
   return sum;
 }
 
@@ -109,7 +119,11 @@ std::string as_json(const Report& r) {
          {"emulated", r.emulated},
          {"steps", r.steps()},
          {"verified", r.verified()},
-         {"kernels_compiled", r.compiled},
+         {"launch_only", r.launch_only},
+         {"kernels_compiled", r.spent.compiles},
+         {"kernels_from_cache", r.spent.disk_hits},
+         {"kernels_assembled", r.spent.assemblies},
+         {"align_fallbacks", r.spent.align_fallbacks},
          {"recompilations_after_warmup", r.recompilations()},
          {"launches", r.launches},
          {"models", models},

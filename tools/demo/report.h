@@ -20,12 +20,14 @@ struct KernelReport {
 
 struct Report {
   std::string device, target;
-  bool emulated = false;
+  bool emulated = false, launch_only = false;
   std::vector<std::pair<Workload, Served>> models;
   std::vector<KernelReport> kernels;
-  std::uint64_t compiled = 0, launches = 0;
+  Statistics spent;            // of the whole run
+  std::uint64_t launches = 0;  // of the steps
 
   int steps() const;
+  int launched() const;
   int verified() const;
   std::uint64_t recompilations() const;
   std::string mismatch() const;

@@ -33,7 +33,7 @@ struct Served {
 
 TokenShape token_shape(const ModelConfig& model);
 
-/// `progress` is called before each step with its number.
-Served serve(Context& context, const Workload& work, const std::function<void(int)>& progress);
+/// `progress` is called before each step with its number. Without `verify` no result is looked at.
+Served serve(Context& context, const Workload& work, bool verify, const std::function<void(int)>& progress);
 
 }  // namespace pagejit::demo
