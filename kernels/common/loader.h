@@ -1,5 +1,6 @@
 // Loads the kernels of one family on one backend.
 #pragma once
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,8 @@ class Loader {
       return kernels_.insert(s, backend_.load(wanted));
     } catch (const Error& e) {
       if (e.code() != Code::miss && e.code() != Code::sealed) throw;
+      std::lock_guard one(falling_back_);  // of several threads one finds it, and says so once
+      if (const Found<Spec>* known = kernels_.find(s)) return *known;
       for (const Spec& w : weaker_specs(s))
         if (const LoadedKernel* kernel = backend_.load_cached(request(w))) {
           backend_.note_fallback(wanted, *kernel);
@@ -67,6 +70,7 @@ class Loader {
   std::string_view family_;
   Backend& backend_;
   KernelMap<Spec> kernels_;
+  std::mutex falling_back_;
   KernelMap<Spec> captured_;  // what served captures only
 };
 
