@@ -78,6 +78,27 @@ TEST_CASE("Redis restarted between two requests is no error") {
   CHECK(journal->counters()["remote_errors"] == 0);
 }
 
+TEST_CASE("Redis ended under a running process costs it errors, 300 ms at most, and no kernel") {
+  TempFolder folder, own;
+  int port = free_port();
+  Daemon redis = start_redis(folder.path(), port);
+  if (!redis.running()) return;
+  EngineOptions options = options_for(own.path());
+  options.shared.remote = local_url("redis", port);
+  LogCapture log;
+  auto compiler = std::make_shared<CountingCompiler>();
+  Engine engine(compiler, options);
+  engine.artifact(sample_request(1));
+  CHECK(engine.counters()["remote_errors"] == 0);
+  redis.stop();
+  auto start = std::chrono::steady_clock::now();
+  for (int page = 2; page <= 9; ++page) CHECK_FALSE(engine.artifact(sample_request(page)).ptx.empty());
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::milliseconds(450));  // 150 for a busy machine
+  CHECK(compiler->compiles == 9);
+  CHECK(engine.counters()["remote_errors"] >= 1);
+  CHECK(log.lines.size() == 1);
+}
+
 TEST_CASE("a cluster's redirection is followed") {
   FakeServer holder([](const std::string&) {
     std::string entry = sample_entry(1);
