@@ -54,7 +54,8 @@ std::shared_ptr<Compiler> make_compiler() {
 
 std::unique_ptr<Backend> make_cuda(const Options& options, int ordinal) {
   EngineOptions engine = EngineOptions::from(Settings::process());
-  if (!options.cache_dir.empty()) engine.cache_dir = options.cache_dir;
+  bool off = Settings::process().cache == "off";  // where a private root would lie says nothing against that
+  if (!options.cache_dir.empty() && !off) engine.cache_dir = options.cache_dir;
   if (!options.cache_ro.empty()) engine.cache_ro = options.cache_ro;
   if (!options.mode.empty()) engine.mode = mode_of(options.mode);
   if (!options.seal.empty()) engine.seal_is_error = seal_is_error(options.seal);

@@ -96,6 +96,7 @@ TEST_CASE("deployment: a bundle serves the demo's whole run in require mode, and
   CHECK(report["kernels_from_cache"] == report["kernels"].size());
   CHECK(report["verified"] == 0);
   CHECK_FALSE(std::filesystem::exists(host.home()));  // nothing is written
+  CHECK(ran.err == "");                               // nor is anything to be warned about
 }
 
 TEST_CASE("deployment: a bundle of the weakest kernels serves the same run, and says how often it stood in") {
