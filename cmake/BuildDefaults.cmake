@@ -30,8 +30,16 @@ string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELWITHDEBINFO "${CMAKE_CXX_FLAGS_R
 if(PAGEJIT_SANITIZE)
   target_compile_options(pagejit_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined
                          -fno-omit-frame-pointer
-                         -Wno-maybe-uninitialized)  # g++ 12 sees ghosts in <regex> when it instruments it
+                         # g++ 12 sees ghosts in <regex> when it instruments it.
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(pagejit_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+if(PAGEJIT_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    message(FATAL_ERROR "PAGEJIT_FUZZ needs clang, whose library libFuzzer is: cmake --preset fuzz chooses it")
+  endif()
+  target_compile_options(pagejit_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # mold, else lld: linking LLVM statically takes seconds instead of half a minute.

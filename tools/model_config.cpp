@@ -132,6 +132,9 @@ ModelConfig parse_model(std::string_view text, const std::string& name, const st
     auto line = 1 + std::count(before.begin(), before.end(), '\n');
     fail(Code::argument, fmt::format("the model file {} is not JSON", file),
          {{"line", std::to_string(line)}, {"expected", "one JSON object, as in a model's config.json"}});
+  } catch (const Json::out_of_range& e) {
+    fail(Code::argument, fmt::format("the model file {} holds a number that is too large", file),
+         {{"found", e.what()}});
   }
   if (!object.is_object())
     fail(Code::argument, fmt::format("the model file {} holds no JSON object", file),

@@ -52,11 +52,15 @@ Request request_of_key(std::string key_text) {
   constexpr std::string_view spec = "spec.";
   Request request;
   SpecWords words{key_value(key_text, "family"), {}};
-  for (std::string_view line : split(key_text, '\n'))
-    if (line.starts_with(spec)) {
-      auto [name, value] = split_name_value(line.substr(spec.size()));
-      words.values.emplace_back(std::move(name), percent_unescape(value));
-    }
+  try {
+    for (std::string_view line : split(key_text, '\n'))
+      if (line.starts_with(spec)) {
+        auto [name, value] = split_name_value(line.substr(spec.size()));
+        words.values.emplace_back(std::move(name), percent_unescape(value));
+      }
+  } catch (const Error& e) {
+    fail(Code::damaged, fmt::format("a key text cannot be read: {}", e.message()));
+  }
   request.spec_line = print_words(std::move(words));
   request.target = key_value(key_text, "target");
   request.key_text = std::move(key_text);

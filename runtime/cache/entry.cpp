@@ -42,12 +42,6 @@ std::vector<StoredSection> make_sections(const Artifact& a, std::string_view his
   return made;
 }
 
-void read_history(Artifact& a, const std::string& text) {
-  for (std::string_view line : split(text, '\n')) {
-    auto [name, value] = split_name_value(line);
-    if (name.starts_with("ms.")) a.ms[name.substr(3)] = std::strtod(value.c_str(), nullptr);
-  }
-}
 }  // namespace
 
 std::string write_entry(const Artifact& artifact, std::string_view history) {
@@ -69,18 +63,34 @@ Artifact Entry::launchable() const {
   return a;
 }
 
+std::vector<NameValue> Entry::history() const {
+  std::vector<NameValue> lines;
+  std::string text = section(Section::history);
+  try {
+    for (std::string_view line : split(text, '\n')) {
+      auto [name, value] = split_name_value(line);
+      lines.emplace_back(std::move(name), percent_unescape(value));
+    }
+  } catch (const Error& e) {
+    fail(Code::damaged, fmt::format("a cache entry's history cannot be read: {}", e.message()));
+  }
+  return lines;
+}
+
 Artifact Entry::artifact() const {
   Artifact a = launchable();
   a.ptx = section(Section::ptx);
   a.ir = section(Section::ir);
   a.log = section(Section::log);
-  read_history(a, section(Section::history));
+  for (const auto& [name, value] : history())
+    if (name.starts_with("ms.")) a.ms[name.substr(3)] = std::strtod(value.c_str(), nullptr);
   return a;
 }
 
 void verify_entry(const Entry& entry) {
   for (const Row& row : entry.rows()) entry.section(static_cast<Section>(row.id));
   entry.facts();
+  entry.history();
 }
 
 }  // namespace pagejit::cache

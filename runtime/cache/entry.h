@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/base/artifact.h"
+#include "runtime/base/text.h"
 #include "runtime/cache/format.h"
 
 namespace pagejit::cache {
@@ -41,6 +42,8 @@ class Entry {
   std::string key_text() const { return section(Section::key); }
   std::string producer() const { return section(Section::producer); }
   KernelFacts facts() const { return KernelFacts::parse(section(Section::facts)); }
+  /// The lines of history_text().
+  std::vector<NameValue> history() const;
   /// All of it.
   Artifact artifact() const;
   /// What a launch needs: key, producer, facts and cubin.

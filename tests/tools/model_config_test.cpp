@@ -86,6 +86,7 @@ TEST_CASE("models: broken JSON is refused with the file's name and the line") {
   CHECK(has(text, "line      3"));
   CHECK(has(refusal(""), "not JSON"));
   CHECK(has(refusal("[1, 2]"), "no JSON object"));
+  CHECK(has(refusal(R"({"num_hidden_layers": 51e912})"), "a number that is too large"));
 }
 
 TEST_CASE("models: a missing or senseless key is refused by name, with what was expected") {

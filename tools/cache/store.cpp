@@ -31,10 +31,9 @@ std::string path_of(const cache::EntryFile& file) {
   return file.folder + "/" + file.name;
 }
 
-void read_history(Listed& listed, const std::string& text) {
-  for (std::string_view line : split(text, '\n')) {
-    auto [name, value] = split_name_value(line);
-    if (name == "cause") listed.cause = percent_unescape(value);
+void read_history(Listed& listed, const cache::Entry& entry) {
+  for (const auto& [name, value] : entry.history()) {
+    if (name == "cause") listed.cause = value;
     if (name == "created") listed.created = std::strtoll(value.c_str(), nullptr, 10);
   }
 }
@@ -97,7 +96,7 @@ Listed Store::describe(const cache::EntryFile& file, const cache::Entry& entry) 
   listed.request = request_of_key(entry.key_text());
   listed.producer = entry.producer();
   listed.facts = entry.facts();
-  read_history(listed, entry.section(cache::Section::history));
+  read_history(listed, entry);
   if (listed.facts.registers < 0 && entry.has(cache::Section::cubin)) try {
       cache::add_cubin_facts(listed.facts, entry.section(cache::Section::cubin));
     } catch (const Error&) {
