@@ -117,9 +117,12 @@ std::string Ptxas::producer() const {
   return fmt::format("assembler=ptxas {}\ncubin={}", program_.version, chip());
 }
 
-/// 13000 for 13.0.88: what it makes runs on drivers of its own release and later ones.
 int Ptxas::driver() const {
-  std::vector<std::string_view> parts = split(program_.version, '.');
+  return ptxas_release(program_.version);
+}
+
+int ptxas_release(const std::string& version) {
+  std::vector<std::string_view> parts = split(version, '.');
   auto part = [&](std::size_t i) { return i < parts.size() ? std::atoi(std::string(parts[i]).c_str()) : 0; };
   return part(0) * 1000 + part(1) * 10;
 }

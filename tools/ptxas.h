@@ -28,6 +28,9 @@ std::string ptxas_version(const std::string& file, const std::string& path);
 /// "9.0" for sm_90 and sm_90a: the chip on which machine code for a target runs.
 std::string chip_of(const std::string& target);
 
+/// 13000 for "13.0.88": what it makes runs on drivers of its own release and later ones. 0 for what is no version.
+int ptxas_release(const std::string& version);
+
 class Ptxas : public Assembler {
  public:
   /// `stop` ends what is running, and what is asked for afterwards: Error(internal).

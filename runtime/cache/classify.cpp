@@ -24,7 +24,7 @@ constexpr Row rows[] = {
     {Cause::abi, "abi", "Recompiled because the Params struct changed; Spec and options are equal."},
     {Cause::llvm, "llvm", "Recompiled because another LLVM made the cached kernel; its key is equal."},
     {Cause::assembler, "assembler", "Assembled again because another assembler made the cached machine code."},
-    {Cause::corrupt, "corrupt", "Recompiled because the cached file was damaged; it was moved aside."},
+    {Cause::corrupt, "corrupt", "Recompiled because the cached file was damaged."},
     {Cause::refused, "refused", "Recompiled because the cached kernel's producer is refused; its key is equal."},
 };
 
@@ -41,6 +41,24 @@ std::map<std::string, std::string> lines_of(std::string_view text) {
 
 bool names(const std::vector<FieldChange>& changes, std::string_view name) {
   return std::any_of(changes.begin(), changes.end(), [&](const FieldChange& c) { return c.name == name; });
+}
+
+bool only_ptx(const std::vector<FieldChange>& changes) {
+  return std::any_of(changes.begin(), changes.end(),
+                     [](const FieldChange& c) { return c.name == "assembler" && c.cached == "none"; });
+}
+
+/// The sentence for a Spec that was never asked for, where another of its family was: "… differs in page (64 → 32)."
+std::string unlike_nearest(const std::vector<FieldChange>& changes) {
+  constexpr std::string_view spec = "spec.";
+  std::vector<std::string> fields;
+  for (const FieldChange& c : changes)
+    if (c.name.starts_with(spec))
+      fields.push_back(fmt::format("{} ({} → {})", c.name.substr(spec.size()), c.cached, c.wanted));
+  if (fields.size() == 1 && fields[0].starts_with("align "))
+    return fmt::format("Compiled because this Spec was cached for another alignment class only: {}.", fields[0]);
+  return fmt::format("Compiled because no kernel of this Spec was cached; the nearest differs in {}.",
+                     fmt::join(fields, ", "));
 }
 
 /// Two entries of one spec line have different keys: which difference decides.
@@ -106,21 +124,26 @@ Miss classify(const Layers& layers, const Wanted& wanted) {
 }
 
 std::string Miss::sentence() const {
+  if (cause == Cause::assembler && only_ptx(changes)) return "Assembled because only PTX was cached; its key is equal.";
+  if (cause == Cause::new_spec && nearest) return unlike_nearest(changes);
   return std::string(row_of(cause).sentence);
 }
 
 Explanation explain(Layers& layers, const Wanted& wanted) {
   Explanation explanation;
-  bool hit = false;
+  bool hit = false, ptx = false;
   for (const auto& layer : layers.all()) {
     std::optional<Hit> found = layer->get(wanted);
     std::string answer = "no entry that will do";
     if (found) answer = fmt::format("{} {}", found->artifact.cubin.empty() ? "PTX in" : "hit", found->file);
     explanation.answers.push_back({layer->name(), std::string(layer->kind()), std::move(answer)});
-    hit = hit || found;
+    bool needs_assembling = found && !wanted.assembler.empty() && found->artifact.cubin.empty();
+    hit = hit || (found && !needs_assembling);
+    ptx = ptx || needs_assembling;
   }
   if (hit) return explanation;
   Miss miss = classify(layers, wanted);
+  if (ptx) miss.cause = Cause::assembler;  // whoever made the PTX, it will do
   if (miss.cause == Cause::new_spec)
     if ((miss.nearest = layers.nearest(wanted.request)))
       miss.changes = differences(miss.nearest->key_text, wanted.request.key_text);

@@ -157,6 +157,23 @@ TEST_CASE("a new spec is explained by the nearest one that is cached") {
   CHECK(e.miss->changes[0].name == "spec.page");
 }
 
+TEST_CASE("a process that wants machine code is told when only the assembling is missing, and why") {
+  Cached c;
+  Request r = request();
+  c.put(r);
+  Wanted w = Cached::want(r);
+  CHECK_FALSE(explain(c.layers, w).miss);
+  w.assembler = "assembler=driver 13010\ncubin=9.0";
+  w.driver = 13010;
+  Explanation e = explain(c.layers, w);
+  REQUIRE(e.miss);
+  CHECK(e.miss->cause == Cause::assembler);
+  CHECK(e.sentence() == "Assembled again because another assembler made the cached machine code.");
+  REQUIRE(e.miss->changes.size() == 1);
+  CHECK(e.miss->changes[0].cached == "driver 13000");
+  CHECK(e.miss->changes[0].wanted == "driver 13010");
+}
+
 TEST_CASE("the cause of a miss is stored with the entry") {
   TempFolder folder;
   auto compiler = std::make_shared<CountingCompiler>();

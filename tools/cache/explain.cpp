@@ -11,6 +11,7 @@
 #include "tools/cache/print.h"
 #include "tools/cli.h"
 #include "tools/compiler_producer.h"
+#include "tools/ptxas.h"
 
 namespace pagejit::cache_tool {
 namespace {
@@ -63,7 +64,8 @@ Request request_now(const Store& store, const std::string& key, const std::strin
 }
 
 std::string sentence_of(const cache::Explanation& e) {
-  if (!e.miss || !compiler_producer().empty()) return e.sentence();
+  bool compiles = e.miss && e.miss->cause != cache::Cause::assembler;
+  if (!compiles || !compiler_producer().empty()) return e.sentence();
   return fmt::format(
       "Nothing is compiled ({}): this build has no compiler, and whoever asks for the kernel gets PJ0003.",
       cache::name_of(e.miss->cause));
@@ -106,14 +108,29 @@ std::string as_text(const Request& request, const cache::Explanation& e) {
 }
 
 struct Options {
-  std::string key, target;
+  std::string key, target, assembler;
 };
+
+/// "driver 13000" or "ptxas 13.0.88" as what a process with that assembler wants.
+void want_machine_code(cache::Wanted& wanted, const std::string& assembler) {
+  std::size_t space = assembler.find(' ');
+  std::string kind = assembler.substr(0, space),
+              version = space == std::string::npos ? "" : assembler.substr(space + 1);
+  int release = kind == "driver" ? static_cast<int>(parse_count(version).value_or(0)) : ptxas_release(version);
+  if ((kind != "driver" && kind != "ptxas") || release == 0)
+    fail(Code::argument, fmt::format("--assembler does not take '{}'", assembler),
+         {{"expected", "such as 'driver 13000' or 'ptxas 13.0.88'"}});
+  wanted.chip = chip_of(wanted.request.target);
+  wanted.assembler = fmt::format("assembler={}\ncubin={}", assembler, wanted.chip);
+  wanted.driver = release;
+}
 
 int explain(const Common& common, const Options& options) {
   Store store(common.cache);
   Request request = request_now(store, options.key, options.target);
   cache::Wanted wanted{request, {}, {}, {}};
   wanted.compiler = compiler_producer();
+  if (!options.assembler.empty()) want_machine_code(wanted, options.assembler);
   wanted.only_exact = Settings::process().producer == "exact";
   bool compiles = !wanted.compiler.empty() && Settings::process().mode != "require";
   wanted.any_producer = Settings::process().producer == "any" || (!compiles && !wanted.only_exact);
@@ -130,8 +147,12 @@ int explain(const Common& common, const Options& options) {
 
 Body declare_explain(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("key", options->key, "a spec line, or what names a cached kernel")->required();
-  app.add_option("--target", options->target, "for another target than the cached kernel's or PAGEJIT_ARCH");
+  app.add_option("key", options->key, "a spec line, or what names a cached kernel")->type_name("KEY")->required();
+  app.add_option("--target", options->target, "for another target than the cached kernel's or PAGEJIT_ARCH")
+      ->type_name("TARGET");
+  app.add_option("--assembler", options->assembler,
+                 "as a process that makes machine code with 'driver 13000' or 'ptxas 13.0.88' (default: PTX will do)")
+      ->type_name("TEXT");
   return [options, &common] { return explain(common, *options); };
 }
 
