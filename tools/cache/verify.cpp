@@ -9,6 +9,7 @@
 #include "tools/cache/command.h"
 #include "tools/cache/print.h"
 #include "tools/cli.h"
+#include "tools/jobs.h"
 
 namespace pagejit::cache_tool {
 namespace {
@@ -32,14 +33,18 @@ void check(const Store& store, const cache::EntryFile& file, const Key& key) {
 Verified check_all(const Store& store) {
   const std::string& key_file = Settings::process().hmac_key_file;
   Key key = key_file.empty() ? nullptr : cache::SigningKey::load(key_file);
-  Verified result;
-  for (const cache::EntryFile& file : store.files()) try {
-      ++result.checked;
-      check(store, file, key);
+  std::vector<cache::EntryFile> files = store.files();
+  std::vector<std::optional<Damage>> damage(files.size());
+  in_parallel(files.size(), usual_jobs(), [&](std::size_t i) {
+    try {
+      check(store, files[i], key);
     } catch (const Error& e) {
-      if (e.code() == Code::miss) continue;  // evicted meanwhile
-      result.damaged.push_back({file, e.message(), e.code()});
+      if (e.code() != Code::miss) damage[i] = {files[i], e.message(), e.code()};  // else it was evicted meanwhile
     }
+  });
+  Verified result{files.size(), 0, {}};
+  for (std::optional<Damage>& d : damage)
+    if (d) result.damaged.push_back(std::move(*d));
   return result;
 }
 

@@ -8,9 +8,9 @@
 #include <span>
 #include <thread>
 
-#include "runtime/base/text.h"
 #include "runtime/engine.h"
 #include "tools/cli.h"
+#include "tools/jobs.h"
 #include "tools/precompile/failure.h"
 #include "tools/precompile/output.h"
 #include "tools/precompile/plan.h"
@@ -22,9 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::size_t jobs_of(const Wish& wish) {
-  if (wish.jobs > 0) return static_cast<std::size_t>(wish.jobs);
-  if (auto jobs = parse_count(Settings::process().jobs).value_or(0); jobs > 0) return jobs;
-  return std::max(1u, std::thread::hardware_concurrency());
+  return wish.jobs > 0 ? static_cast<std::size_t>(wish.jobs) : usual_jobs();
 }
 
 /// One run over all requests.
@@ -37,7 +35,7 @@ class Work {
         ptxas_(needs_cubins(wish) ? find_ptxas(Settings::process()) : PtxasProgram{}),
         output_(wish, static_cast<bool>(ptxas_)),
         progress_(requests.size(), cli::on_terminal()) {
-    for (const Request& request : requests) made_.variants.push_back({.request = request});
+    for (const Request& request : requests) made_.variants.emplace_back().request = request;
     if (ptxas_) made_.assembler = "ptxas " + ptxas_.version;
   }
 
