@@ -8,7 +8,25 @@
 #include <exception>
 #include <new>
 
+#include "tools/pages/pages.h"
+
 namespace pagejit::cli {
+namespace {
+constexpr ExitCode codes[] = {{0, "done"},
+                              {1, "an input or output failed, a result is wrong, or a bug of pagejit"},
+                              {2, "the command line or a file that it names is wrong"},
+                              {3, "not found, or something is missing"},
+                              {4, "damaged, or not authentic"},
+                              {5, "compiling or assembling failed"},
+                              {6, "the permissions of a cache are unsafe"},
+                              {7, "a deadline passed"},
+                              {8, "a driver or program that is needed is absent"},
+                              {interrupted_code, "interrupted"}};
+}
+
+std::span<const ExitCode> exit_codes() {
+  return codes;
+}
 
 int exit_code(Code code) {
   switch (code) {
@@ -51,12 +69,20 @@ const std::atomic<bool>& stop_on_interrupt() {
 }
 
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  app.footer("--help-man prints a man page, --completion SHELL completions for bash, zsh or fish.");
   try {
+    if (std::optional<std::string> page = pages::asked_for(app, argc, argv)) {
+      fmt::print("{}", *page);
+      return 0;
+    }
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help
     fmt::print(stderr, "{}: {}\n  to see what it takes: {} --help\n", app.get_name(), e.what(), app.get_name());
     return 2;
+  } catch (const Error& e) {
+    fmt::print(stderr, "{}\n", e.what());
+    return exit_code(e.code());
   }
   try {
     return body();

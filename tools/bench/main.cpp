@@ -72,12 +72,16 @@ int main(int argc, char** argv) {
   CLI::App app("Times the kernels against the device's own copy, and what compiling, loading and launching cost.",
                "pagejit-bench");
   app.add_flag("--list", options.list, "names of the cases");
-  app.add_option("--filter", options.filter, "only cases whose name has this in it");
-  app.add_option("--device", options.device, "auto, cuda, cuda:N or emulator")->capture_default_str();
-  app.add_option("--threads", options.tuning.threads, "threads a block, instead of pagejit's choice");
-  app.add_option("--unroll", options.tuning.unroll, "accesses in flight a thread, instead of pagejit's choice");
-  app.add_option("--group", options.tuning.group, "heads a block, instead of pagejit's choice");
-  app.add_option("--tiles", options.tuning.tiles, "loads' worth of rows a block looks up, instead of pagejit's choice");
+  app.add_option("--filter", options.filter, "only cases whose name has this in it")->type_name("TEXT");
+  app.add_option("--device", options.device, "auto, cuda, cuda:N or emulator")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+  app.add_option("--threads", options.tuning.threads, "threads a block, instead of pagejit's choice")->type_name("N");
+  app.add_option("--unroll", options.tuning.unroll, "accesses in flight a thread, instead of pagejit's choice")
+      ->type_name("N");
+  app.add_option("--group", options.tuning.group, "heads a block, instead of pagejit's choice")->type_name("N");
+  app.add_option("--tiles", options.tuning.tiles, "loads' worth of rows a block looks up, instead of pagejit's choice")
+      ->type_name("N");
   app.add_flag("--kernels-only", options.kernels_only, "leave out what starting and launching cost the host");
   app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");
   app.add_option("--child-compile", options.child_compile)->group("");  // hidden: it calls itself

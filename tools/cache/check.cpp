@@ -50,8 +50,11 @@ int check(const Common& common, const precompile::Wish& wish) {
 
 Body declare_check(CLI::App& app, const Common& common) {
   auto wish = std::make_shared<precompile::Wish>();
-  app.add_option("manifest", wish->manifests, "files that list kernels; PAGEJIT_RECORD writes such files")->required();
-  app.add_option("--target", wish->targets, "instead of the manifest's own: sm_90a, or several: sm_80,sm_90a");
+  app.add_option("manifest", wish->manifests, "files that list kernels; PAGEJIT_RECORD writes such files")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--target", wish->targets, "instead of the manifest's own: sm_90a, or several: sm_80,sm_90a")
+      ->type_name("TARGET");
   app.add_flag("--yes", wish->yes, "more than 10,000 kernels are meant");
   return [wish, &common] { return check(common, *wish); };
 }

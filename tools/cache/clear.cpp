@@ -53,7 +53,7 @@ int clear(const Common& common, const Options& options) {
 
 Body declare_clear(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("filter", options->filters, "only what matches all of them, as for list");
+  app.add_option("filter", options->filters, "only what matches all of them, as for list")->type_name("FILTER");
   app.add_flag("--dry-run", options->dry_run, "removes nothing, and says what would go");
   app.add_flag("--yes", options->yes, "does not ask");
   return [options, &common] { return clear(common, *options); };

@@ -53,7 +53,7 @@ int diff(const Common& common, const std::vector<std::string>& keys) {
 
 Body declare_diff(CLI::App& app, const Common& common) {
   auto keys = std::make_shared<std::vector<std::string>>();
-  app.add_option("keys", *keys, "two entries, each as for show")->required()->expected(2);
+  app.add_option("keys", *keys, "two entries, each as for show")->type_name("KEY")->required()->expected(2);
   return [keys, &common] { return diff(common, *keys); };
 }
 

@@ -92,11 +92,12 @@ int extract(const Common& common, const Options& options) {
 
 Body declare_extract(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("entry", options->key, "as for show")->required();
+  app.add_option("entry", options->key, "as for show")->type_name("KEY")->required();
   for (const char* part : parts)
     app.add_flag(fmt::format("--{}", part), options->wanted[part], fmt::format("its {}, byte for byte", part));
   app.get_option("--sass")->description("its machine code as text; needs nvdisasm");
-  app.add_option("--out", options->out, "folder for KEY.ptx and so on (default: one part alone goes to stdout)");
+  app.add_option("--out", options->out, "folder for KEY.ptx and so on (default: one part alone goes to stdout)")
+      ->type_name("DIR");
   return [options, &common] { return extract(common, *options); };
 }
 

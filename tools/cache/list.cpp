@@ -46,8 +46,10 @@ int list(const Common& common, const Options& options) {
 
 Body declare_list(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("filter", options->filters, "such as kv=int8, 'spills>0', 'age>7d', flatten, sm_90a; all must match");
-  app.add_option("--sort", options->sort, "registers, spills, shared, bytes, age, any field; -bytes: greatest first");
+  app.add_option("filter", options->filters, "such as kv=int8, 'spills>0', 'age>7d', flatten, sm_90a; all must match")
+      ->type_name("FILTER");
+  app.add_option("--sort", options->sort, "registers, spills, shared, bytes, age, any field; -bytes: greatest first")
+      ->type_name("FIELD");
   return [options, &common] { return list(common, *options); };
 }
 

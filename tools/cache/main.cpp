@@ -41,7 +41,8 @@ int main(int argc, char** argv) {
   std::vector<std::pair<CLI::App*, Body>> bodies;
   for (const Command& row : commands) {
     CLI::App* command = app.add_subcommand(row.name, row.help);
-    command->add_option("--cache", common.cache, "a cache folder or a bundle (default: the user's own folder)");
+    command->add_option("--cache", common.cache, "a cache folder or a bundle (default: the user's own folder)")
+        ->type_name("CACHE");
     command->add_flag("--json", common.json, "JSON on stdout");
     bodies.emplace_back(command, row.declare(*command, common));
   }

@@ -55,6 +55,7 @@ int change(const Common& common, const Keys& keys, bool pins) {
 Body declare(CLI::App& app, const Common& common, bool pins) {
   auto keys = std::make_shared<Keys>();
   app.add_option("key", *keys, "prefixes of keys or spec ids, file names, or spec lines (for every target)")
+      ->type_name("KEY")
       ->required();
   return [=, &common] { return change(common, *keys, pins); };
 }

@@ -66,7 +66,9 @@ int show(const Common& common, const std::string& key) {
 
 Body declare_show(CLI::App& app, const Common& common) {
   auto key = std::make_shared<std::string>();
-  app.add_option("key", *key, "a prefix of its key or spec id, its file's name, or its spec line")->required();
+  app.add_option("key", *key, "a prefix of its key or spec id, its file's name, or its spec line")
+      ->type_name("KEY")
+      ->required();
   return [key, &common] { return show(common, *key); };
 }
 

@@ -107,7 +107,7 @@ int stats(const Common& common, const Options& options) {
 
 Body declare_stats(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("--since", options->since, "only what processes wrote in that time: 12h, 7d");
+  app.add_option("--since", options->since, "only what processes wrote in that time: 12h, 7d")->type_name("TIME");
   app.add_flag("--zero", options->zero, "forgets the counters once they are printed");
   return [options, &common] { return stats(common, *options); };
 }

@@ -98,14 +98,16 @@ int import_all(const Common& common, const std::vector<std::string>& files) {
 
 Body declare_export(CLI::App& app, const Common& common) {
   auto options = std::make_shared<ExportOptions>();
-  app.add_option("file", options->file, "the bundle to write; equal entries give equal bytes")->required();
-  app.add_option("filter", options->filters, "only what matches all of them, as for list");
+  app.add_option("file", options->file, "the bundle to write; equal entries give equal bytes")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("filter", options->filters, "only what matches all of them, as for list")->type_name("FILTER");
   return [options, &common] { return export_bundle(common, *options); };
 }
 
 Body declare_import(CLI::App& app, const Common& common) {
   auto files = std::make_shared<std::vector<std::string>>();
-  app.add_option("file", *files, "bundles, cache folders, or single entries (.pj)")->required();
+  app.add_option("file", *files, "bundles, cache folders, or single entries (.pj)")->type_name("FILE")->required();
   return [files, &common] { return import_all(common, *files); };
 }
 

@@ -51,9 +51,11 @@ int trim(const Common& common, const Options& options) {
 
 Body declare_trim(CLI::App& app, const Common& common) {
   auto options = std::make_shared<Options>();
-  app.add_option("--size", options->size, "keeps at most so many bytes, such as 500MiB");
-  app.add_option("--entries", options->entries, "keeps at most so many entries")->check(CLI::NonNegativeNumber);
-  app.add_option("--age", options->age, "removes what was not used for so long, such as 30d");
+  app.add_option("--size", options->size, "keeps at most so many bytes, such as 500MiB")->type_name("BYTES");
+  app.add_option("--entries", options->entries, "keeps at most so many entries")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--age", options->age, "removes what was not used for so long, such as 30d")->type_name("TIME");
   app.add_flag("--dry-run", options->dry_run, "removes nothing, and says what would go");
   app.footer(
       "The least recently used go first; what is pinned stays. For --size and --entries so does what was used in\n"

@@ -137,13 +137,15 @@ int demo(const DemoOptions& options) {
 int main(int argc, char** argv) {
   pagejit::demo::DemoOptions options;
   CLI::App app("A paged-cache server in small: random steps, each verified, then what it took.", "pagejit-demo");
-  app.add_option("--device", options.device, "auto (the first GPU, else the emulator), cuda, cuda:N or emulator");
-  app.add_option("--steps", options.steps, "steps of all models together")->capture_default_str();
+  app.add_option("--device", options.device, "auto (the first GPU, else the emulator), cuda, cuda:N or emulator")
+      ->type_name("DEVICE");
+  app.add_option("--steps", options.steps, "steps of all models together")->type_name("N")->capture_default_str();
   app.add_option("--model", options.models,
-                 "a built-in model's name or a config.json; may be repeated (default: all built in)");
-  app.add_option("--seed", options.seed, "of all random choices")->capture_default_str();
-  app.add_option("--cache", options.cache,
-                 "kernel cache to use and keep (default: an empty one that is removed again)");
+                 "a built-in model's name or a config.json; may be repeated (default: all built in)")
+      ->type_name("MODEL");
+  app.add_option("--seed", options.seed, "of all random choices")->type_name("N")->capture_default_str();
+  app.add_option("--cache", options.cache, "kernel cache to use and keep (default: an empty one that is removed again)")
+      ->type_name("DIR");
   app.add_flag("--launch-only", options.launch_only,
                "launches every step and looks at no result: what a cache serves, whatever the driver computes");
   app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");

@@ -48,24 +48,37 @@ int run(const Wish& wish, const Modes& modes) {
 }
 
 void add_options(CLI::App& app, Wish& wish, Modes& modes) {
-  app.add_option("manifest", wish.manifests, "files that list kernels; PAGEJIT_RECORD writes such files");
-  app.add_option("--spec", wish.specs, "a spec line, such as 'flatten k=bf16 page=64'; may be repeated");
-  app.add_option("--model", wish.models, "a built-in model or a config.json: all that serving it can ask for");
-  app.add_option("--page", wish.pages, "page sizes to serve the model with")->delimiter(',')->capture_default_str();
+  app.add_option("manifest", wish.manifests, "files that list kernels; PAGEJIT_RECORD writes such files")
+      ->type_name("FILE");
+  app.add_option("--spec", wish.specs, "a spec line, such as 'flatten k=bf16 page=64'; may be repeated")
+      ->type_name("LINE");
+  app.add_option("--model", wish.models, "a built-in model or a config.json: all that serving it can ask for")
+      ->type_name("MODEL");
+  app.add_option("--page", wish.pages, "page sizes to serve the model with")
+      ->type_name("N")
+      ->delimiter(',')
+      ->capture_default_str();
   app.add_option("--quant", wish.quants, "how the model's cache is quantised: none, fp8, fp8_group, int8, int4, turbo4")
+      ->type_name("QUANT")
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--target", wish.targets,
-                 "sm_90a, or several: sm_80,sm_90a (default: the manifest's own, else PAGEJIT_ARCH)");
-  app.add_option("--cache", wish.cache, "cache folder to fill (default: the user's own)");
-  app.add_option("--bundle", wish.bundle, "file to put all kernels into; PAGEJIT_CACHE_RO takes it");
-  app.add_option("--emit", wish.emit, "write files: ir, ptx, cubin, fatbin, header, object");
-  app.add_option("--out", wish.out, "folder for --emit (default: here)");
+                 "sm_90a, or several: sm_80,sm_90a (default: the manifest's own, else PAGEJIT_ARCH)")
+      ->type_name("TARGET");
+  app.add_option("--cache", wish.cache, "cache folder to fill (default: the user's own)")->type_name("DIR");
+  app.add_option("--bundle", wish.bundle, "file to put all kernels into; PAGEJIT_CACHE_RO takes it")->type_name("FILE");
+  app.add_option("--emit", wish.emit, "write files: ir, ptx, cubin, fatbin, header, object")->type_name("PART");
+  app.add_option("--out", wish.out, "folder for --emit (default: here)")->type_name("DIR");
   app.add_option("--jobs", wish.jobs, "kernels at a time (default: PAGEJIT_JOBS, else as many as CPUs)")
+      ->type_name("N")
       ->check(CLI::Range(1, 1024));
-  app.add_option("--report", wish.report, "JSON file: ids, hashes, registers, spills and milliseconds of each kernel");
-  app.add_option("--failures", wish.failures, "folder for what failed kernels leave")->capture_default_str();
-  app.add_option("--repro", modes.repro, "a folder that a failed kernel left: makes that kernel again");
+  app.add_option("--report", wish.report, "JSON file: ids, hashes, registers, spills and milliseconds of each kernel")
+      ->type_name("FILE");
+  app.add_option("--failures", wish.failures, "folder for what failed kernels leave")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--repro", modes.repro, "a folder that a failed kernel left: makes that kernel again")
+      ->type_name("DIR");
   app.add_flag("--keep-going", wish.keep_going, "makes the others after one has failed");
   app.add_flag("--check", modes.check, "makes nothing; names what the cache lacks, and ends with 3 if anything");
   app.add_flag("--dry-run", modes.dry_run, "makes nothing; says of each kernel whether it is cached");

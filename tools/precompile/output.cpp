@@ -16,8 +16,6 @@
 
 namespace pagejit::precompile {
 namespace {
-const std::vector<std::string> known_stages = {"ir", "ptx", "cubin", "fatbin", "header", "object"};
-
 std::string name_of(const Request& request, const std::string& suffix) {
   return fmt::format("{}.{}", hex64(request.key_id), suffix);
 }
@@ -39,6 +37,11 @@ std::string find_fatbinary(const std::string& path) {
 
 }  // namespace
 
+const std::vector<std::string>& emit_kinds() {
+  static const std::vector<std::string> kinds = {"ir", "ptx", "cubin", "fatbin", "header", "object"};
+  return kinds;
+}
+
 bool needs_cubins(const Wish& wish) {
   std::vector<std::string> stages = cli::split(wish.emit);
   auto has_code = [](const std::string& stage) { return stage != "ir" && stage != "ptx"; };
@@ -49,7 +52,7 @@ bool needs_cubins(const Wish& wish) {
 Output::Output(const Wish& wish, bool with_cubins)
     : stages_(cli::split(wish.emit)), folder_(wish.out.empty() ? "." : wish.out), path_(Settings::process().path) {
   for (const std::string& stage : stages_) {
-    check_one_of("--emit", stage, known_stages);
+    check_one_of("--emit", stage, emit_kinds());
     if (stage == "fatbin") fatbinary_ = find_fatbinary(path_);
     if (stage == "cubin" && !with_cubins)
       fail(Code::absent, "--emit cubin needs an assembler",

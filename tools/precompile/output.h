@@ -12,6 +12,9 @@
 
 namespace pagejit::precompile {
 
+/// What --emit takes.
+const std::vector<std::string>& emit_kinds();
+
 /// Whether anything that is wished for holds machine code.
 bool needs_cubins(const Wish& wish);
 

@@ -18,12 +18,9 @@ constexpr std::size_t usual_most = 10'000, greatest_most = 1'000'000;
 using Requests = std::map<std::pair<std::string, std::string>, Request>;  // by target and spec line
 
 std::vector<Quant> quants_of(const Wish& wish) {
-  std::vector<std::string> names;
-  for (auto [quant, name] : enum_names(Quant{}))
-    if (quant != Quant::turbo2) names.emplace_back(name);  // V's half of turbo4
   std::vector<Quant> quants;
   for (const std::string& given : cli::split(wish.quants)) {
-    check_one_of("--quant", given, names);
+    check_one_of("--quant", given, quant_names());
     for (auto [quant, name] : enum_names(Quant{}))
       if (name == given) quants.push_back(quant);
   }
@@ -64,6 +61,13 @@ void check_size(const Requests& all, const Wish& wish) {
 }
 
 }  // namespace
+
+std::vector<std::string> quant_names() {
+  std::vector<std::string> names;
+  for (auto [quant, name] : enum_names(Quant{}))
+    if (quant != Quant::turbo2) names.emplace_back(name);  // V's half of turbo4
+  return names;
+}
 
 void check_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& known) {
   if (std::find(known.begin(), known.end(), value) != known.end()) return;

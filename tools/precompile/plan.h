@@ -16,6 +16,9 @@ std::vector<Request> requests_of(const Wish& wish);
 /// The folders to look into and to fill. Where only files or a bundle are wanted nothing else is touched.
 EngineOptions engine_options(const Wish& wish);
 
+/// What --quant takes.
+std::vector<std::string> quant_names();
+
 /// Throws Error(argument) that says what the option takes instead.
 void check_one_of(const std::string& option, const std::string& value, const std::vector<std::string>& known);
 

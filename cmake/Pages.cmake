@@ -1,0 +1,23 @@
+# What `cmake --install` puts beside the programs: their man pages and completions, which they print themselves.
+include(GNUInstallDirs)
+set(pages "")
+# page(PROGRAM file under share/ arguments…)
+function(page program file)
+  set(path ${CMAKE_BINARY_DIR}/share/${file})
+  get_filename_component(folder ${path} DIRECTORY)
+  file(MAKE_DIRECTORY ${folder})
+  add_custom_command(OUTPUT ${path} COMMAND ${program} ${ARGN} > ${path} DEPENDS ${program} VERBATIM
+                     COMMENT "share/${file}")
+  set(pages ${pages} ${path} PARENT_SCOPE)
+endfunction()
+
+foreach(tool demo bench precompile cache)
+  set(program pagejit-${tool})
+  page(${program} man/man1/${program}.1 --help-man)
+  page(${program} bash-completion/completions/${program} --completion bash)
+  page(${program} zsh/site-functions/_${program} --completion zsh)
+  page(${program} fish/vendor_completions.d/${program}.fish --completion fish)
+  install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endforeach()
+add_custom_target(pagejit-pages ALL DEPENDS ${pages})
+install(DIRECTORY ${CMAKE_BINARY_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR})
