@@ -27,6 +27,7 @@ struct Kernel::Builder {
   std::vector<Site> sites;
   std::map<int, int> site_of_param;
   int shared_bytes = 0;
+  int teams = 1;
   int isa = 0;  // the newest PTX ISA that anything emitted so far asks for
 
   llvm::Type* type(Type t);

@@ -34,7 +34,7 @@ Reg thread_part(Kernel& k, const std::vector<int>& bases) {
   int all = 0, bits = static_cast<int>(bases.size());
   for (int basis : bases) all |= basis;
   if (all == 0) return {};
-  llvm::Value *thread = b.op(MachineOp::thread_id, {}), *sum = nullptr;
+  llvm::Value *thread = b.value(k.thread().reg(0), Type::i32), *sum = nullptr;
   int seen = 0;
   for (int by = 1 - bits; by < 31; ++by) {
     unsigned mask = 0;

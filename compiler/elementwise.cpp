@@ -186,6 +186,12 @@ Tile unary(Unary op, const Tile& a) {
   });
 }
 
+Tile fast(MachineOp op, const Tile& a) {
+  Kernel::Builder& k = a.kernel().builder();
+  return each(a, Tile(a.kernel(), a.type(), nullptr, {Reg{}}), a.type(),
+              [&](const Reg& x, const Reg&) { return plain(k.op(op, {k.value(x, a.type())})); });
+}
+
 namespace {
 Tile counted(const Tile& a, std::function<llvm::Value*(llvm::IRBuilder<>&, llvm::Value*)> count) {
   if (a.type() != Type::i32) fail(Code::internal, "bits are counted in i32 only");

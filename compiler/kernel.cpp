@@ -87,14 +87,19 @@ const Target& Kernel::target() const {
   return builder_->lowering.target();
 }
 int Kernel::warps() const {
-  return builder_->facts.block / 32;
+  return builder_->facts.block / builder_->teams / 32;
 }
 
-void Kernel::start(std::string_view name, std::span<const ParamField> fields, int bytes, int threads) {
+void Kernel::start(std::string_view name, std::span<const ParamField> fields, int bytes, int team, int teams) {
   Builder& b = *builder_;
   if (b.begun()) fail(Code::internal, "begin() was called twice for one kernel");
-  if (threads < 32 || threads > 1024 || threads % 32 != 0)
+  int threads = team * teams;
+  if (team < 32 || threads > 1024 || team % 32 != 0)
     fail(Code::argument, fmt::format("a block of {} threads; expected a multiple of 32, from 32 to 1024", threads));
+  if (teams > 1 && ((team & (team - 1)) != 0 || (team > 32 && teams > 15)))
+    fail(Code::internal,
+         fmt::format("{} teams of {} threads; expected powers of two, at most 15 teams of several warps", teams, team));
+  b.teams = teams;
   b.fields = fields;
   b.facts.symbol = std::string(name);
   b.facts.target = std::string(target().name);
@@ -139,10 +144,11 @@ Pointer Kernel::shared(std::string_view name, Elem elem, int elements) {
   Builder& b = *builder_;
   int at = b.shared_bytes;
   int size = (elements * bytes(elem) + 15) / 16 * 16;
-  b.shared_bytes += size;
-  b.sites.push_back({std::string(name), elem, Space::shared, -1, at, elements * bytes(elem)});
+  b.shared_bytes += size * b.teams;
+  b.sites.push_back({std::string(name), elem, Space::shared, -1, at, size * (b.teams - 1) + elements * bytes(elem)});
   llvm::Value* window = b.lowering.shared_base(b.ir);
   Value base(*this, Type::i32, {window, at, -1, Facts::range(0, 1 << 20, 16)});
+  if (b.teams > 1) base = base + team() * size;
   return Pointer(elem, static_cast<int>(b.sites.size()) - 1, Space::shared, base, {});
 }
 
@@ -169,11 +175,22 @@ Value Kernel::programs(int dim) {
   return coordinate(*this, ops[dim], dim == 0 ? 0x7fffffff : 65535);
 }
 Value Kernel::thread() {
-  return coordinate(*this, MachineOp::thread_id, builder_->facts.block - 1);
+  Value all = coordinate(*this, MachineOp::thread_id, builder_->facts.block - 1);
+  return builder_->teams == 1 ? all : all % (builder_->facts.block / builder_->teams);
+}
+Value Kernel::team() {
+  if (builder_->teams == 1) return constant(Type::i32, 0);
+  return coordinate(*this, MachineOp::thread_id, builder_->facts.block - 1) / (builder_->facts.block / builder_->teams);
 }
 
 void Kernel::barrier() {
-  builder_->op(MachineOp::barrier, {});
+  if (builder_->teams == 1) {
+    builder_->op(MachineOp::barrier, {});
+  } else if (warps() == 1) {
+    builder_->op(MachineOp::warp_sync, {});
+  } else {
+    machine(MachineOp::barrier_group, {team() + 1, constant(Type::i32, 32 * warps())});
+  }
 }
 void Kernel::copy_commit() {
   builder_->op(MachineOp::copy_async_commit, {});

@@ -26,21 +26,24 @@ enum class Space;
 class Pointer {
  public:
   Pointer() = default;
-  Pointer(Elem elem, int site, Space space, Value base, Tile offset)
+  Pointer(Elem elem, int site, Space space, Tile base, Tile offset)
       : elem_(elem), site_(site), space_(space), base_(std::move(base)), offset_(std::move(offset)) {}
   Elem elem() const { return elem_; }
   int site() const { return site_; }
   Space space() const { return space_; }
-  const Value& base() const { return base_; }     // bytes: i64 global, i32 shared
+  const Tile& base() const { return base_; }      // bytes: i64 global, i32 shared
   const Tile& offset() const { return offset_; }  // elements, from the base; empty for none
   /// The address in bytes, one a register.
   Tile address() const;
+  /// So many bytes further on, each element of the tile: for addresses that are sums already, without a factor.
+  /// Multiples of an element.
+  Pointer moved(const Tile& bytes) const;
 
  private:
   Elem elem_ = Elem::u8;
   int site_ = 0;
   Space space_{};
-  Value base_;
+  Tile base_;
   Tile offset_;
 };
 Pointer operator+(const Pointer& p, const Tile& elements);
@@ -77,10 +80,12 @@ class Kernel {
     Kernel& k_;
   };
 
-  /// .entry name(Params) with `threads` a block. Comes first, once.
+  /// .entry name(Params) with `threads` a block. Comes first, once. With several teams a block holds so many programs
+  /// of `threads` each that know nothing of one another: all below, `thread`, `barrier` and `shared` among it, speaks
+  /// of one team alone. Teams of one warp, or at most 15 of them.
   template <class P>
-  Parameters<P> begin(std::string_view name, int threads) {
-    start(name, param_fields<P>(), static_cast<int>(sizeof(P)), threads);
+  Parameters<P> begin(std::string_view name, int threads, int teams = 1) {
+    start(name, param_fields<P>(), static_cast<int>(sizeof(P)), threads, teams);
     return Parameters<P>(*this);
   }
   /// return, in every thread that comes here. Comes last, once.
@@ -93,7 +98,8 @@ class Kernel {
 
   Value program(int dim);   // %ctaid, never negative
   Value programs(int dim);  // %nctaid
-  Value thread();           // %tid.x
+  Value thread();           // %tid.x, in its team
+  Value team();             // which of the block's
   Value constant(Type type, std::int64_t value);
   /// The coordinate along `dim` of each element of a tile laid out so: i32.
   Tile arange(const Layout& layout, int dim = 0);
@@ -122,7 +128,7 @@ class Kernel {
   void copy_async(const Pointer& to, const Pointer& from, const Tile& mask);
   void copy_commit();           // closes a group of copies
   void copy_wait(int pending);  // until at most `pending` groups are still under way: this thread's copies only
-  void barrier();               // all threads of the block
+  void barrier();               // all threads of the team
 
   void dependency_wait();  // griddepcontrol.wait where the target has it; marks the kernel as one that may start early
   void dependents_launch();  // griddepcontrol.launch_dependents where the target has it
@@ -135,7 +141,7 @@ class Kernel {
   Builder& builder() { return *builder_; }
 
  private:
-  void start(std::string_view name, std::span<const ParamField> fields, int bytes, int threads);
+  void start(std::string_view name, std::span<const ParamField> fields, int bytes, int threads, int teams);
   Value parameter(int index, Promise promise);
   Pointer tensor(int index, Elem elem, int aligned);
   std::unique_ptr<Builder> builder_;

@@ -12,7 +12,11 @@ namespace pagejit {
 Tile Pointer::address() const {
   if (!offset_) return base_;
   Tile scaled = offset_ * bytes(elem_);
-  return space_ == Space::global ? Tile(base_) + wide(scaled) : Tile(base_) + cast(scaled, Type::i32);
+  return base_ + (space_ == Space::global ? wide(scaled) : cast(scaled, Type::i32));
+}
+
+Pointer Pointer::moved(const Tile& bytes) const {
+  return Pointer(elem_, site_, space_, base_ + bytes, offset_);
 }
 
 Pointer operator+(const Pointer& p, const Tile& elements) {

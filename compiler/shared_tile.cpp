@@ -57,12 +57,12 @@ void SharedTile::copy_async(const Layout& layout, const Value& stage, const Poin
   copy();
 }
 
-Tile SharedTile::load(const Layout& layout, const Value& stage) const {
+Tile SharedTile::load(const Layout& layout, const Value& stage, int column) const {
   auto fragments = bytes(memory_.elem()) == 2 ? matrices(placement_.of(layout)) : std::nullopt;
-  if (!fragments) return kernel_.load(at(layout, stage), "shared");
+  if (!fragments) return kernel_.load(at(layout, stage) + kernel_.constant(Type::i32, column), "shared");
   Kernel::Builder& b = kernel_.builder();
   Type type = type_of(memory_.elem());
-  Tile rows = (memory_ + stage * placement_.elements() + kernel_.arange(fragments->rows)).address();
+  Tile rows = (memory_ + stage * placement_.elements() + (kernel_.arange(fragments->rows) + column)).address();
   auto* pair = llvm::FixedVectorType::get(b.type(type), 2);
   std::vector<Reg> regs;
   for (int i = 0; i < fragments->rows.registers(); ++i) {
@@ -75,8 +75,8 @@ Tile SharedTile::load(const Layout& layout, const Value& stage) const {
   return Tile(kernel_, type, std::make_shared<Layout>(layout), std::move(regs));
 }
 
-Tile SharedTile::load_transposed(const Layout& layout, const Value& stage) const {
-  return relabelled(load(layout.permuted(std::vector{1, 0}), stage), std::make_shared<Layout>(layout));
+Tile SharedTile::load_transposed(const Layout& layout, const Value& stage, int column) const {
+  return relabelled(load(layout.permuted(std::vector{1, 0}), stage, column), std::make_shared<Layout>(layout));
 }
 
 }  // namespace pagejit

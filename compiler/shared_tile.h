@@ -17,10 +17,11 @@ class SharedTile {
   /// false.
   void copy_async(const Layout& layout, const Value& stage, const Pointer& from, const Tile& mask) const;
   /// The matrix as a tile of `layout`, by ldmatrix where the layout is that of a fragment. What was stored must have
-  /// been waited for, and a barrier passed.
-  Tile load(const Layout& layout, const Value& stage) const;
+  /// been waited for, and a barrier passed. `column`: only those from there on that the layout's shape holds; a
+  /// multiple of it, and of 128 bytes unless it is 0.
+  Tile load(const Layout& layout, const Value& stage, int column = 0) const;
   /// The same turned round: `layout` is of [columns, rows].
-  Tile load_transposed(const Layout& layout, const Value& stage) const;
+  Tile load_transposed(const Layout& layout, const Value& stage, int column = 0) const;
 
  private:
   Kernel& kernel_;

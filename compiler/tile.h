@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "compiler/facts.h"
+#include "compiler/machine_op.h"
 #include "runtime/base/elem.h"
 
 namespace llvm {
@@ -102,6 +103,9 @@ Tile cast(const Tile& a, Type to);
 Tile bitcast(const Tile& a, Type to);
 /// To i64, keeping the sign. Addresses inside a cache or an output are always wide.
 Tile wide(const Tile& a);
+
+/// A machine operation of one f32 that gives one (exp2_fast, log2_fast, rcp_fast), for each element.
+Tile fast(MachineOp op, const Tile& a);
 
 /// How many bits of an i32 are set; the number of the lowest one (32 for none).
 Tile count_bits(const Tile& a);

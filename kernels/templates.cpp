@@ -2,6 +2,8 @@
 
 #include "compiler/kernel.h"
 #include "kernels/append/template.h"
+#include "kernels/attend/template.h"
+#include "kernels/combine/template.h"
 #include "kernels/families.h"
 #include "kernels/flatten/template.h"
 #include "kernels/indices/template.h"

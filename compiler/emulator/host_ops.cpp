@@ -29,6 +29,19 @@ Thread& self(void* thread) {
   return *static_cast<Thread*>(thread);
 }
 
+float flushed(float x) {
+  return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0.0f, x) : x;
+}
+float emu_exp2_fast(void*, float x) {
+  return flushed(std::exp2(flushed(x)));
+}
+float emu_log2_fast(void*, float x) {
+  return std::log2(flushed(x));
+}
+float emu_rcp_fast(void*, float x) {
+  return flushed(1 / flushed(x));
+}
+
 i32 emu_thread_id(void* t) {
   return self(t).id;
 }

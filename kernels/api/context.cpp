@@ -45,6 +45,33 @@ Context::~Context() = default;
 #include "kernels/api/calls.def"
 #undef PJ_CALL
 
+void Context::decode_attention(const DecodeArgs& args, Stream stream) {
+  attend::Plan plan;
+  if (!attend::plan(args, parts_->multiprocessors, plan)) return;
+  // A kernel of weaker alignment is launched alike.
+  const LoadedKernel& first = *parts_->attend_kernels.get(plan.spec, stream).kernel;
+  const LoadedKernel& then = *parts_->combine_kernels.get(plan.then.spec, stream).kernel;
+  parts_->backend->launch(first, plan.grid, &plan.params, stream);
+  // One part shares its sequences with nobody.
+  if (plan.params.parts > 1) parts_->backend->launch(then, plan.then.grid, &plan.then.params, stream);
+}
+void Context::prepare(const DecodeArgs& args) {
+  attend::Plan plan;
+  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  parts_->attend_kernels.load(plan.spec);
+  parts_->combine_kernels.load(plan.then.spec);
+}
+std::string Context::spec_line(const DecodeArgs& args) const {
+  attend::Plan plan;
+  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  return pagejit::spec_line("attend", plan.spec);
+}
+std::size_t Context::decode_workspace(const DecodeArgs& args) const {
+  attend::Plan plan;
+  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  return plan.workspace;
+}
+
 void Context::prepare(std::string_view spec_line) {
   Request request = request_for(spec_line, target());
   std::string_view name = family_of(request.spec_line).name;

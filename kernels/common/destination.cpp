@@ -5,7 +5,7 @@ namespace {
 
 /// token < *valid; true where there is no such bound. Loads nothing that the look-up of a token must wait for.
 Tile counts(Kernel& k, const Destinations& lists, const Tile& token) {
-  Value bounded = lists.valid.base() != 0;
+  Value bounded(lists.valid.base() != 0);
   Value valid(k.load(lists.valid, bounded, "valid"));
   return token < Value(select(bounded, valid, k.constant(valid.type(), 0x7fffffff)));
 }

@@ -53,7 +53,7 @@ Work make_work(const Kernel::Parameters<Params>& p, const Spec& s, int part) {
 }  // namespace
 
 Value load_scale(Kernel& k, const Scale& scale) {
-  Value there = scale.at.base() != 0;
+  Value there(scale.at.base() != 0);
   Value loaded(k.load(scale.at, there, "scale"));
   return Value(select(there, loaded, scale.number));
 }

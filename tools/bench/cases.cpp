@@ -30,22 +30,26 @@ struct CopyBuffers {
 
 std::vector<Case> all_cases(const Tuning& tuning, bool emulated) {
   std::vector<Case> all;
-  for (auto family : {flatten_cases, quantised_cases, append_cases, rope_cases})
+  for (auto family : {flatten_cases, quantised_cases, append_cases, rope_cases, attend_cases})
     for (Case& one : family(tuning, emulated)) all.push_back(std::move(one));
   return all;
 }
 
 std::optional<bool> CaseResult::met() const {
   if (what.least_of_copy > 0) return of_copy() >= what.least_of_copy;
+  if (what.least_of_read > 0 && read_gbps > 0) return of_read() >= what.least_of_read;
+  if (what.least_tflops > 0) return tflops() >= what.least_tflops;
   if (what.most_us > 0) return kernel.median <= what.most_us;
   return std::nullopt;
 }
 
-CaseResult run_case(Context& context, Stopwatch& watch, const Case& what) {
+CaseResult run_case(Context& context, Stopwatch& watch, const Case& what, double read_gbps) {
   CaseResult r;
   r.what = what;
+  r.read_gbps = read_gbps;
   bool emulated = context.emulated();
-  if (emulated) r.what.least_of_copy = r.what.most_us = 0;  // the bars are for a GPU
+  if (emulated)
+    r.what.least_of_copy = r.what.least_of_read = r.what.least_tflops = r.what.most_us = 0;  // the bars are for a GPU
   r.copies = emulated ? 1 : sets_for(what, watch.l2_bytes());
   std::uint64_t needed = what.set_bytes * static_cast<std::uint64_t>(r.copies) * 2;
   if (needed > watch.free_bytes()) {
@@ -54,6 +58,7 @@ CaseResult run_case(Context& context, Stopwatch& watch, const Case& what) {
   }
   std::unique_ptr<Workload> work = what.make(context, r.copies);
   r.bytes = work->bytes();
+  r.flops = work->flops();
   r.spec = work->spec(context);
   CopyBuffers buffers(context, r.copies, std::max<std::size_t>(r.bytes / 2, 1));
   int samples = emulated ? 2 : 50, units = what.replay && !emulated ? std::max(r.copies, 16) : 1;

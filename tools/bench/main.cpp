@@ -9,7 +9,7 @@ namespace pagejit::bench {
 namespace {
 
 struct BenchOptions {
-  std::string device = "auto", filter;
+  std::string device = "auto", filter, attend;
   Tuning tuning;
   bool list = false, json = false, kernels_only = false;
   std::string child_compile, child_target, child_load, child_cache;  // how it calls itself; see start_up.h
@@ -41,7 +41,7 @@ int bench(const BenchOptions& options) {
   for (const Case& c : all_cases(options.tuning, report.emulated)) {
     if (!wanted(c, options.filter)) continue;
     progress(c.name);
-    report.cases.push_back(run_case(context, watch, c));
+    report.cases.push_back(run_case(context, watch, c, report.ceilings.read_gbps));
   }
   if (report.cases.empty())
     fail(Code::argument, fmt::format("no case's name has '{}' in it", options.filter),
@@ -58,7 +58,28 @@ int bench(const BenchOptions& options) {
   return 0;
 }
 
-int run(const BenchOptions& options) {
+/// "keys=16,stages=4" as a tuning of attention.
+attend::Tuning attend_tuning(const std::string& text) {
+  attend::Tuning t;
+  std::pair<std::string_view, int*> known[] = {{"rows", &t.rows},   {"keys", &t.keys},     {"stages", &t.stages},
+                                               {"down", &t.down},   {"across", &t.across}, {"teams", &t.teams},
+                                               {"parts", &t.parts}, {"least", &t.least}};
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = std::min(text.find(',', at), text.size()), is = text.find('=', at);
+    bool found = false;
+    for (auto& [name, value] : known)
+      if (is < end && text.compare(at, is - at, name) == 0)
+        *value = std::atoi(text.substr(is + 1, end - is - 1).c_str()), found = true;
+    if (!found)
+      fail(Code::argument,
+           fmt::format("--attend has '{}'; expected such as keys=16,stages=4", text.substr(at, end - at)));
+    at = end + 1;
+  }
+  return t;
+}
+
+int run(BenchOptions options) {
+  options.tuning.attend = attend_tuning(options.attend);
   if (!options.child_compile.empty()) return child_compile(options.child_compile, options.child_target);
   if (!options.child_load.empty()) return child_load(options.child_load, options.child_cache);
   return options.list ? list(options) : bench(options);
@@ -82,6 +103,9 @@ int main(int argc, char** argv) {
   app.add_option("--group", options.tuning.group, "heads a block, instead of pagejit's choice")->type_name("N");
   app.add_option("--tiles", options.tuning.tiles, "loads' worth of rows a block looks up, instead of pagejit's choice")
       ->type_name("N");
+  app.add_option("--attend", options.attend,
+                 "attention: rows, keys, stages, down, across, teams, parts, least, such as keys=16,stages=4")
+      ->type_name("LIST");
   app.add_flag("--kernels-only", options.kernels_only, "leave out what starting and launching cost the host");
   app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");
   app.add_option("--child-compile", options.child_compile)->group("");  // hidden: it calls itself

@@ -15,24 +15,36 @@ Json timing_json(const Timing& t) {
 
 std::string bar_text(const Case& c) {
   if (c.least_of_copy > 0) return fmt::format("≥ {:.2f}", c.least_of_copy);
+  if (c.least_of_read > 0) return fmt::format("≥ {:.2f} read", c.least_of_read);
+  if (c.least_tflops > 0) return fmt::format("≥ {} TFLOP/s", c.least_tflops);
   return c.most_us > 0 ? fmt::format("≤ {} µs", c.most_us) : "";
 }
 
 std::string row(const CaseResult& r) {
   if (!r.skipped.empty()) return fmt::format("{:<38} {}\n", r.what.name, r.skipped);
   std::string verdict = !r.met() ? "" : *r.met() ? "met" : "missed";
-  return fmt::format("{:<38} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.0f} {:>8.0f} {:>7.3f} {:>7.1f}  {:>9} {}\n", r.what.name,
-                     r.kernel.median, r.kernel.low, r.kernel.high, r.gbps(), r.copy_gbps(), r.of_copy(),
-                     static_cast<double>(r.bytes) / 1e6, bar_text(r.what), verdict);
+  return fmt::format(
+      "{:<38} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.0f} {:>8.0f} {:>7.3f} {:>7.3f} {:>7.1f} {:>7.1f}  {:>13} {}\n",
+      r.what.name, r.kernel.median, r.kernel.low, r.kernel.high, r.gbps(), r.copy_gbps(), r.of_copy(), r.of_read(),
+      r.tflops(), static_cast<double>(r.bytes) / 1e6, bar_text(r.what), verdict);
 }
 
 Json case_json(const CaseResult& r) {
   if (!r.skipped.empty()) return {{"name", r.what.name}, {"skipped", r.skipped}};
-  Json j{{"name", r.what.name},        {"spec", r.spec},
-         {"replay", r.what.replay},    {"buffers", r.copies},
-         {"bytes", r.bytes},           {"microseconds", timing_json(r.kernel)},
-         {"gbps", r.gbps()},           {"copy_microseconds", timing_json(r.copy)},
-         {"copy_gbps", r.copy_gbps()}, {"fraction_of_copy", r.of_copy()}};
+  Json j{{"name", r.what.name},
+         {"spec", r.spec},
+         {"replay", r.what.replay},
+         {"buffers", r.copies},
+         {"bytes", r.bytes},
+         {"microseconds", timing_json(r.kernel)},
+         {"gbps", r.gbps()},
+         {"copy_microseconds", timing_json(r.copy)},
+         {"copy_gbps", r.copy_gbps()},
+         {"fraction_of_copy", r.of_copy()},
+         {"fraction_of_read", r.of_read()}};
+  if (r.flops > 0) j["tflops"] = r.tflops();
+  if (r.what.least_of_read > 0) j["bar_fraction_of_read"] = r.what.least_of_read;
+  if (r.what.least_tflops > 0) j["bar_tflops"] = r.what.least_tflops;
   if (r.what.least_of_copy > 0) j["bar_fraction_of_copy"] = r.what.least_of_copy;
   if (r.what.most_us > 0) j["bar_microseconds"] = r.what.most_us;
   if (r.met()) j["met"] = *r.met();
@@ -57,8 +69,8 @@ std::string as_table(const Report& r) {
     text += "The emulator is no measure of speed: shapes are cut down, and times only show that cases run.\n";
   text += fmt::format("ceilings in this run: copy {:.0f} GB/s, read only {}\n\n", r.ceilings.copy_gbps,
                       r.ceilings.read_gbps > 0 ? fmt::format("{:.0f} GB/s", r.ceilings.read_gbps) : "not measured");
-  text += fmt::format("{:<38} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7}  {:>9}\n", "case", "µs", "p10", "p90", "GB/s",
-                      "copy", "of copy", "MB", "bar");
+  text += fmt::format("{:<38} {:>9} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7} {:>7} {:>7}  {:>13}\n", "case", "µs", "p10",
+                      "p90", "GB/s", "copy", "of copy", "of read", "TFLOP/s", "MB", "bar");
   for (const CaseResult& c : r.cases) text += row(c);
   text += "\n" + start_up_text(r.start_up);
   if (r.host.measured)

@@ -19,11 +19,14 @@ class Workload {
   virtual std::string spec(const Context& context) const = 0;
   /// Of one launch: each input read once, each output written once.
   virtual std::uint64_t bytes() const = 0;
+  /// Multiplications and additions of one launch, where they are what counts.
+  virtual double flops() const { return 0; }
 };
 
 /// What the options of the command line change in every case; 0 leaves a choice to pagejit.
 struct Tuning {
   int threads = 0, unroll = 0, group = 0, tiles = 0;
+  attend::Tuning attend;
 };
 
 struct Case {
@@ -34,6 +37,8 @@ struct Case {
   std::uint64_t set_bytes = 0;  // memory of one set of buffers, about
   /// `sets` sets of buffers, so that no launch finds in L2 what the one before it has left there.
   std::function<std::unique_ptr<Workload>(Context& context, int sets)> make;
+  double least_of_read = 0;  // the bar, as a fraction of reading alone; 0: none
+  double least_tflops = 0;   // the bar, in 10^12 operations a second; 0: none
 };
 
 /// A call of Context with arguments that were made beforehand.
@@ -47,7 +52,10 @@ class CallWorkload : public Workload {
   std::uint64_t bytes() const override { return counted; }
 
   std::vector<Args> args;  // one a set
+  double flops() const override { return operations; }
+
   std::uint64_t counted = 0;
+  double operations = 0;
   Buffers memory;
 
  private:
@@ -59,5 +67,6 @@ std::vector<Case> flatten_cases(const Tuning& tuning, bool emulated);
 std::vector<Case> quantised_cases(const Tuning& tuning, bool emulated);  // flatten and gather
 std::vector<Case> append_cases(const Tuning& tuning, bool emulated);
 std::vector<Case> rope_cases(const Tuning& tuning, bool emulated);
+std::vector<Case> attend_cases(const Tuning& tuning, bool emulated);
 
 }  // namespace pagejit::bench

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernels/append/args.h"
+#include "kernels/attend/args.h"
 #include "kernels/flatten/args.h"
 #include "kernels/gather/args.h"
 #include "kernels/indices/args.h"
@@ -49,6 +50,15 @@ class Context {
   std::string spec_line(const Args& args) const;
 #include "kernels/api/calls.def"
 #undef PJ_CALL
+
+  /// Attention over a paged cache: two launches, the second of which puts the parts together that the keys were split
+  /// into. prepare() loads both; spec_line() is the first one's.
+  void decode_attention(const DecodeArgs& args, Stream stream = nullptr);
+  void prepare(const DecodeArgs& args);
+  std::string spec_line(const DecodeArgs& args) const;
+  /// Bytes of workspace that the call needs: of its shapes and the device, not of lengths. args.workspace is not looked
+  /// at.
+  std::size_t decode_workspace(const DecodeArgs& args) const;
 
   /// Loads the kernel of a spec line, as pagejit-precompile prints them.
   void prepare(std::string_view spec_line);

@@ -1,6 +1,7 @@
 // All of pagejit's C++ interface. The plain C one is pagejit.h, one folder up.
 #pragma once
 #include <pagejit/append.h>
+#include <pagejit/attend.h>
 #include <pagejit/context.h>
 #include <pagejit/error.h>
 #include <pagejit/flatten.h>

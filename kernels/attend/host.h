@@ -1,0 +1,44 @@
+// The host's half of attention: checks the arguments, picks the Spec, shapes the launch. Knows no compiler and no
+// driver.
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "kernels/attend/args.h"
+#include "kernels/attend/spec.h"
+#include "kernels/combine/host.h"
+#include "kernels/common/model.h"
+#include "runtime/backend.h"
+
+namespace pagejit::attend {
+
+constexpr int max_dim = 1024;    // elements of a row
+constexpr int max_group = 1024;  // query heads of a KV head
+
+struct Plan {
+  Spec spec;
+  Params params{};
+  Grid grid;
+  std::size_t workspace = 0;  // bytes that the call needs
+  combine::Plan then;         // what puts the parts together
+};
+
+/// Throws Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.
+/// Takes constant time and looks at no device memory.
+bool plan(const DecodeArgs& args, int multiprocessors, Plan& out);
+/// The same, without a look at args.workspace.
+bool plan_without_workspace(const DecodeArgs& args, int multiprocessors, Plan& out);
+
+/// Sets rows, keys, stages, warps and teams, which follow from the other fields and from how many rows there are.
+void choose_team(Spec& s, std::int64_t rows, const Tuning& tuning = {});
+/// Nothing of a team's shape follows from the alignment: so that sums have one order, whatever it is.
+inline void choose_block(Spec&) {}
+
+/// One line for `--list`; what a field means, for each name in Spec::fields().
+std::string_view summary();
+std::string_view field_help(std::string_view field);
+
+/// All that serving this model can ask for.
+std::vector<Spec> specs_for_model(const ModelShape& model);
+
+}  // namespace pagejit::attend

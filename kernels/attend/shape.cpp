@@ -1,0 +1,115 @@
+// How teams work, and what is said of Specs.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/attend/host.h"
+#include "kernels/common/rules.h"
+
+namespace pagejit::attend {
+namespace {
+
+constexpr int block_bytes = 96 << 10;  // of shared memory: what every chip has
+
+int stage_bytes(const Spec& s) {
+  int all = 0;
+  for (const Piece& p : pieces(0, s.dim_k)) all += p.size / per_code(s.quant) * bytes(s.k);
+  if (!s.joint)
+    for (const Piece& p : pieces(0, s.dim_v)) all += p.size / per_code(s.quant) * bytes(s.v);
+  return all * s.keys;
+}
+
+int floor_power(int n) {
+  int p = 1;
+  while (2 * p <= n) p *= 2;
+  return p;
+}
+
+}  // namespace
+
+std::vector<Piece> pieces(int from, int dim) {
+  std::vector<Piece> all;
+  for (int left = dim; left > 0;) {
+    int size = left < 16 ? 16 : floor_power(left);
+    all.push_back({from, size});
+    from += size, left -= size;
+  }
+  return all;
+}
+
+void choose_team(Spec& s, std::int64_t rows, const Tuning& t) {
+  bool wide = s.dim_k > 256 || s.dim_v > 256;
+  s.rows = t.rows > 0 ? t.rows : rows <= 16 ? 16 : rows <= 32 || wide ? 32 : 64;
+  // Rows that one warp can hold with their sums; wider ones are shared by several.
+  s.down = t.down > 0 ? t.down : wide ? std::max(1, s.rows / 16) : s.rows / 16;
+  s.across = t.across > 0 ? t.across : wide ? 4 : 1;
+  s.keys = t.keys > 0 ? t.keys : 32;
+  int stage = stage_bytes(s);
+  s.stages = t.stages > 0 ? t.stages : std::clamp(block_bytes / stage, 2, wide ? 2 : 3);
+  int warps = s.down * s.across, most = std::max(1, block_bytes / (stage * s.stages));
+  s.teams = t.teams > 0 ? t.teams : std::clamp(floor_power(most), 1, std::max(1, 8 / warps));
+}
+
+void check(const Spec& s) {
+  check_fields(s);
+  bool half = s.q == Elem::f16 || s.q == Elem::bf16;
+  need(half, "q", name_of(s.q), "f16 or bf16");
+  need(s.quant == Quant::none, "quant", name_of(s.quant), "none");
+  need(s.k == s.q, "k", name_of(s.k), "the same as q");
+  need(s.v == s.k, "v", name_of(s.v), "the same as k");
+  need(is_model_float(s.meta), "meta", name_of(s.meta), "f16, bf16 or f32");
+  need(is_index(s.table), "table", name_of(s.table), "i32 or i64");
+  need(is_index(s.lengths), "lengths", name_of(s.lengths), "i32 or i64");
+  auto number = [](int n) { return fmt::format("{}", n); };
+  need(s.dim_k <= max_dim, "dim_k", number(s.dim_k), fmt::format("at most {}", max_dim));
+  need(s.dim_v <= (s.joint ? s.dim_k : max_dim), "dim_v", number(s.dim_v),
+       s.joint ? "at most dim_k: V is a part of K's row" : fmt::format("at most {}", max_dim));
+  need(!s.joint || s.dim_v % 16 == 0 || s.dim_v == s.dim_k, "dim_v", number(s.dim_v),
+       "a multiple of 16, or dim_k itself (joint)");
+  need(s.group <= max_group, "group", number(s.group), fmt::format("at most {}", max_group));
+  need(s.rows >= 16 * s.down, "rows", number(s.rows), fmt::format("at least 16 for each of {} warps down", s.down));
+  need(s.keys >= 8 * s.across, "keys", number(s.keys), fmt::format("at least 8 for each of {} warps across", s.across));
+  int warps = s.down * s.across;
+  need(warps * s.teams <= 32, "teams", number(s.teams), fmt::format("at most {} of {} warps", 32 / warps, warps));
+  for (const Piece& p : pieces(0, s.dim_v))
+    need(p.size >= 8 * s.across, "across", number(s.across),
+         fmt::format("at most {}, for the {} elements from {} of V's row", p.size / 8, p.size, p.first));
+}
+
+std::string_view summary() {
+  return "attention of a few queries a sequence over a paged cache, its keys split among all multiprocessors";
+}
+
+std::string_view field_help(std::string_view field) {
+  static constexpr std::pair<std::string_view, std::string_view> rows[] = {
+      {"q", "element of queries and output: f16 or bf16"},
+      {"k", "stored element of K: as q, or codes"},
+      {"v", "stored element of V"},
+      {"quant", "how the cache is quantised"},
+      {"meta", "element of int8's and int4's scales and zeros: f16, bf16 or f32"},
+      {"dim_k", "head dim of K and of queries"},
+      {"dim_v", "head dim of V and of the output"},
+      {"page", "rows of a page"},
+      {"joint", "V is the first dim_v elements of K's rows"},
+      {"group", "query heads that share a KV head"},
+      {"table", "element of the page table: i32 or i64"},
+      {"lengths", "element of the lengths: i32 or i64"},
+      {"ragged", "sequences have different numbers of queries"},
+      {"window", "keys further back than a bound are not seen"},
+      {"softcap", "scores pass through cap · tanh(score / cap)"},
+      {"sinks", "each head has a logit without a value"},
+      {"alibi", "scores fall with distance, by a slope for each head"},
+      {"lse", "the log of each row's sum is written"},
+      {"align", "what pointers and strides in bytes are multiples of"},
+      {"rows", "query rows (tokens · heads of a group) of a team"},
+      {"keys", "keys of a turn"},
+      {"stages", "turns whose keys are under way or in use"},
+      {"down", "warps of a team, along its rows"},
+      {"across", "warps of a team, along keys and output elements"},
+      {"teams", "teams of a block"}};
+  for (const auto& [name, help] : rows)
+    if (name == field) return help;
+  return "";
+}
+
+}  // namespace pagejit::attend

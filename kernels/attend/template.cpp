@@ -1,0 +1,273 @@
+// Attention of a few queries a sequence over a paged cache.
+//
+//   score(r, n) = q_r · k_n · scale           for the keys n that row r sees, −∞ for all others
+//   out_r       = Σ_n 2^(score − m_r) v_n / Σ_n 2^(score − m_r)        m_r = max_n score(r, n)
+//
+// A team takes the rows of one KV head's group (and of a few queries) against one part of the batch's keys
+// (kernels/common/split_plan.h): row after row of pages comes into shared memory while the rows before are multiplied,
+// sequence after sequence. A sequence that the part holds whole is written to the output, one that it shares goes to
+// `partial`, for combine. Teams of a block are neighbouring heads: their rows are neighbours in memory too.
+#include "kernels/attend/template.h"
+
+#include "compiler/convert.h"
+#include "compiler/reduce.h"
+#include "kernels/attend/template_softmax.h"
+#include "kernels/common/split_plan.h"
+
+namespace pagejit::attend {
+namespace {
+
+constexpr double ln2 = 0.6931471805599453;
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+using Parameters = Kernel::Parameters<Params>;
+
+/// The team's place: which part of the keys, which KV head, which rows of its group.
+struct Place {
+  Value slices, slice, part, head, row_tile;
+};
+
+Place place_of(Kernel& k, const Spec& s, const Parameters& p) {
+  Place at;
+  Value heads = p(&Params::kv_heads, {.at_least = 1});
+  at.slices = heads * p(&Params::row_tiles, {.at_least = 1});
+  Value team = k.program(0) * s.teams + k.team();
+  at.slice = team % at.slices;
+  at.part = team / at.slices;
+  at.head = at.slice % heads;
+  at.row_tile = at.slice / heads;
+  return at;
+}
+
+SplitBatch batch_of(const Spec& s, const Parameters& p) {
+  SplitBatch b;
+  b.lengths = p.tensor(&Params::lengths, s.lengths);
+  b.ragged = s.ragged;
+  if (s.ragged) b.indptr = p.tensor(&Params::indptr, Elem::i32);
+  b.batch = p(&Params::batch, {.at_least = 0});
+  b.queries = p(&Params::queries, {.at_least = 0});
+  b.window = s.window;
+  if (s.window) b.left = p(&Params::left, {.at_least = 0});
+  b.keys = s.keys;
+  b.parts = p(&Params::parts, {.at_least = 1});
+  b.least = p(&Params::least, {.at_least = 1});
+  return b;
+}
+
+CacheRows::Source source_of(const Spec& s, const Parameters& p, Elem elem, DevicePtr Params::*at,
+                            std::array<std::int64_t Params::*, 3> strides, const Value& head) {
+  int aligned = promised_bytes(s.align, elem);
+  Promise multiple{.multiple_of = aligned / bytes(elem)};
+  Value of_head = Value(wide(head)) * p(strides[2], multiple);
+  return {p.tensor(at, elem, aligned) + of_head, p(strides[0], multiple), p(strides[1], multiple)};
+}
+
+/// Pieces of K's row, V's first where V is a part of it.
+std::vector<Piece> key_pieces(const Spec& s) {
+  if (!s.joint) return pieces(0, s.dim_k);
+  std::vector<Piece> all = pieces(0, s.dim_v);
+  for (const Piece& p : pieces(s.dim_v, s.dim_k - s.dim_v)) all.push_back(p);
+  return all;
+}
+
+class Program {
+ public:
+  Program(Kernel& k, const Spec& s, const Parameters& p)
+      : k_(k),
+        s_(s),
+        p_(p),
+        place_(place_of(k, s, p)),
+        table_(p.tensor(&Params::table, s.table)),
+        keys_(k, s, "keys",
+              source_of(s, p, s.k, &Params::k_cache, {&Params::k_page, &Params::k_row, &Params::k_head}, place_.head),
+              key_pieces(s), s.dim_k) {
+    if (!s.joint)
+      values_.emplace(
+          k, s, "values",
+          source_of(s, p, s.v, &Params::v_cache, {&Params::v_page, &Params::v_row, &Params::v_head}, place_.head),
+          pieces(0, s.dim_v), s.dim_v);
+    softmax_.emplace(k, s, p, keys_, values_ ? *values_ : keys_);
+  }
+
+  void run() {
+    SplitPlan plan(k_, batch_of(s_, p_));
+    Value from = plan.first(place_.part), to = plan.first(place_.part + 1);
+    SplitPlan::Found found = plan.find(from, to);
+    k_.loop(found.first, found.last + 1, one(), {found.start}, [&](Value b, std::vector<Tile>& now) {
+      SplitSequence sequence = plan.sequence(maximum(b, 0));
+      Value start = maximum(Value(now[0]), 0);
+      Segment seg{maximum(from - start, 0), minimum(to - start, sequence.tiles)};
+      QueryRows rows{place_.row_tile * s_.rows, sequence.queries * s_.group, sequence.first_query,
+                     place_.head * s_.group};
+      k_.when((seg.first < seg.last) & (rows.first < rows.count), [&] { work(maximum(b, 0), sequence, rows, seg); });
+      now[0] = start + sequence.tiles;
+    });
+  }
+
+ private:
+  /// Tiles of a sequence, counted from its first one.
+  struct Segment {
+    Value first, last;
+  };
+
+  Value one() const { return k_.constant(Type::i32, 1); }
+
+  using Ids = std::vector<std::vector<Tile>>;
+  Ids look_up(const Pages& pages, const Value& tile) const {
+    Ids all;
+    for (const PageIds& ids : keys_.ids()) all.push_back(ids.look_up(pages, tile));
+    // K and V are copied alike where their rows are alike: then one look-up serves both.
+    if (values_ && !alike())
+      for (const PageIds& ids : values_->ids()) all.push_back(ids.look_up(pages, tile));
+    return all;
+  }
+  bool alike() const { return values_->ids() == keys_.ids(); }
+  void copy(const Value& tile, const Value& stage, const Value& limit, const Ids& ids) const {
+    keys_.copy(tile, stage, limit, ids);
+    if (values_) {
+      auto skip = static_cast<std::ptrdiff_t>(alike() ? 0 : keys_.ids().size());
+      values_->copy(tile, stage, limit, Ids(ids.begin() + skip, ids.end()));
+    }
+    k_.copy_commit();
+  }
+
+  Value next(const Value& stage) const {
+    return Value(select(stage >= s_.stages - 1, k_.constant(Type::i32, 0), stage + 1));
+  }
+
+  void work(const Value& b, const SplitSequence& sequence, const QueryRows& rows, const Segment& seg) {
+    Value first = sequence.first_tile + seg.first, last = sequence.first_tile + seg.last;
+    Pages pages{table_ + Value(wide(b)) * p_(&Params::table_row, {.at_least = 0}),
+                minimum(sequence.length, last * s_.keys)};
+    k_.barrier();  // the stages may still be read for the sequence before
+    for (int i = 0; i + 1 < s_.stages; ++i) {
+      Value tile = first + i;
+      copy(tile, k_.constant(Type::i32, i), pages.limit, look_up(pages, tile));
+    }
+    softmax_->begin(rows, sequence.length, sequence.queries);
+
+    std::vector<Tile> carried = softmax_->none();
+    std::size_t state = carried.size();
+    carried.push_back(k_.constant(Type::i32, 0));
+    for (const auto& ids : look_up(pages, first + (s_.stages - 1)))
+      for (const Tile& id : ids) carried.push_back(id);
+    auto result = k_.loop(first, last, one(), carried, [&](Value tile, std::vector<Tile>& now) {
+      k_.copy_wait(s_.stages - 2);
+      k_.barrier();
+      Value stage(now[state]);
+      auto id = now.begin() + static_cast<std::ptrdiff_t>(state) + 1;
+      Ids ids = look_up_shape();
+      for (auto& group : ids)
+        for (Tile& one : group) one = *id++;
+      Value before = Value(select(stage == 0, k_.constant(Type::i32, s_.stages - 1), stage - 1));
+      copy(tile + (s_.stages - 1), before, pages.limit, ids);
+      id = now.begin() + static_cast<std::ptrdiff_t>(state) + 1;
+      for (const auto& group : look_up(pages, tile + s_.stages))
+        for (const Tile& one : group) *id++ = one;
+      softmax_->take(tile, stage, now);
+      now[state] = next(stage);
+    });
+    k_.copy_wait(0);
+    result.resize(state);
+    Value whole = (seg.first == 0) & (seg.last == sequence.tiles);
+    k_.when(
+        whole, [&] { finish(result); }, [&] { leave(result, seg); });
+  }
+
+  /// As many empty places as look_up gives ids.
+  Ids look_up_shape() const {
+    Ids all;
+    for (const PageIds& ids : keys_.ids()) all.emplace_back(static_cast<std::size_t>(ids.count()));
+    if (values_ && !alike())
+      for (const PageIds& ids : values_->ids()) all.emplace_back(static_cast<std::size_t>(ids.count()));
+    return all;
+  }
+
+  /// log2 of the sum of all 2^score, in the layout of the sums; −∞ where no key was seen.
+  Tile log_sum(const std::vector<Tile>& state) const {
+    const Tile& sum = state[1];
+    Tile logs = convert(k_, state[0], sum.layout()->slice(1)) + fast(MachineOp::log2_fast, sum);
+    return select(sum > 0.0, logs, real(logs, -infinity));
+  }
+
+  /// What is written once for each row: the first column's holders write it.
+  Tile row_mask(const Softmax::Places& at, const Layout& l) const { return at.live & (k_.arange(l, 1) == 0); }
+
+  void finish(const std::vector<Tile>& state) {
+    Softmax::Result r = softmax_->result(state);
+    Tile total = convert(k_, r.sum, r.max.layout() ? *r.max.layout() : *r.sum.layout());
+    if (s_.sinks) {
+      Layout of_rows = *r.max.layout();
+      Softmax::Places at = softmax_->places(of_rows);
+      Tile sink = k_.load(p_.tensor(&Params::sinks, Elem::f32) + at.head, at.live, "sink") * (1 / ln2);
+      Tile base = select(r.max == -infinity, real(r.max, 0), r.max);
+      total = total + fast(MachineOp::exp2_fast, sink - base);
+    }
+    Tile share = select(total > 0.0, fast(MachineOp::rcp_fast, total), real(total, 0));
+    int aligned = promised_bytes(s_.align, s_.q), step = aligned / bytes(s_.q);
+    Pointer out = p_.tensor(&Params::out, s_.q, aligned);
+    Value token = p_(&Params::out_token, {.multiple_of = step}), head = p_(&Params::out_head, {.multiple_of = step});
+    for (std::size_t i = 0; i < r.out.size(); ++i) {
+      const Piece& piece = softmax_->columns()[i];
+      const Layout& l = softmax_->out_layout(piece);
+      Softmax::Places at = softmax_->places(l);
+      Tile column = k_.arange(l, 1) + piece.first;
+      Tile value = cast(r.out[i] * convert(k_, share, l.slice(1)), type_of(s_.q));
+      k_.store(out + (wide(at.query) * token + wide(at.head) * head + wide(column)), value,
+               at.live & (column < s_.dim_v));
+    }
+    if (s_.lse) write_lse(state);
+  }
+
+  void write_lse(const std::vector<Tile>& state) {
+    const Layout& l = *state[1].layout();
+    Softmax::Places at = softmax_->places(l);
+    Tile logs = log_sum(state) * ln2;
+    Tile empty = select(p_(&Params::empty_lse_pos_inf) != 0, real(logs, infinity), real(logs, -infinity));
+    logs = select(state[1] > 0.0, logs, empty);
+    Pointer lse = p_.tensor(&Params::lse, Elem::f32);
+    k_.store(lse + (wide(at.query) * p_(&Params::lse_token) + wide(at.head) * p_(&Params::lse_head)), logs,
+             row_mask(at, l));
+  }
+
+  /// Slot 0 of a part is for the sequence that began before it, slot 1 for the one that goes on after it.
+  void leave(const std::vector<Tile>& state, const Segment& seg) {
+    Value later(select(seg.first == 0, one(), k_.constant(Type::i32, 0)));
+    Value slot = place_.part * 2 + later;
+    Value first_row = (Value(wide(slot)) * Value(wide(place_.slices)) + Value(wide(place_.slice))) * s_.rows;
+    Softmax::Result r = softmax_->result(state);
+    Tile share = select(r.sum > 0.0, fast(MachineOp::rcp_fast, r.sum), real(r.sum, 0));
+    Pointer partial = p_.tensor(&Params::partial, Elem::f32, 16);
+    for (std::size_t i = 0; i < r.out.size(); ++i) {
+      const Piece& piece = softmax_->columns()[i];
+      const Layout& l = softmax_->out_layout(piece);
+      Tile column = k_.arange(l, 1) + piece.first, row = wide(k_.arange(l, 0)) + first_row;
+      k_.store(partial + (row * s_.dim_v + wide(column)), r.out[i] * convert(k_, share, l.slice(1)),
+               softmax_->places(l).live & (column < s_.dim_v));
+    }
+    const Layout& l = *state[1].layout();
+    Pointer lse = p_.tensor(&Params::partial_lse, Elem::f32, 4);
+    k_.store(lse + (wide(k_.arange(l, 0)) + first_row), log_sum(state), row_mask(softmax_->places(l), l));
+  }
+
+  Kernel& k_;
+  Spec s_;
+  const Parameters& p_;
+  Place place_;
+  Pointer table_;
+  CacheRows keys_;
+  std::optional<CacheRows> values_;
+  std::optional<Softmax> softmax_;
+};
+
+}  // namespace
+
+void emit(Kernel& k, const Spec& s) {
+  auto p = k.begin<Params>("attend", 32 * s.down * s.across, s.teams);
+  k.dependency_wait();
+  k.dependents_launch();  // not before the wait: see kernels/README.md
+  Program(k, s, p).run();
+  k.end();
+}
+
+}  // namespace pagejit::attend

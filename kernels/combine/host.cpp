@@ -1,0 +1,57 @@
+#include "kernels/combine/host.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/common/rules.h"
+
+namespace pagejit::combine {
+
+void choose_block(Spec& s, std::int64_t parts) {
+  // As many as may come, in one turn, as far as registers hold them; few parts leave warps for more rows.
+  s.parts = parts > 32 ? 64 : parts > 16 ? 32 : parts > 8 ? 16 : parts > 4 ? 8 : parts > 2 ? 4 : 2;
+  while (s.parts > 8 && s.parts / 8 * s.dim / 32 > 64) s.parts /= 2;
+  s.rows = std::max(1, 8 / s.parts);
+}
+
+void check(const Spec& s) {
+  check_fields(s);
+  need(s.to == Elem::f16 || s.to == Elem::bf16, "to", name_of(s.to), "f16 or bf16");
+  need(is_index(s.lengths), "lengths", name_of(s.lengths), "i32 or i64");
+  need(std::min(s.parts, 8) * s.rows <= 32, "rows", fmt::format("{}", s.rows),
+       fmt::format("at most {}, for {} parts", 32 / std::min(s.parts, 8), s.parts));
+}
+
+std::string_view summary() {
+  return "puts the parts together that attention split sequences into";
+}
+
+std::string_view field_help(std::string_view field) {
+  static constexpr std::pair<std::string_view, std::string_view> rows[] = {
+      {"to", "element of the output: f16 or bf16"},
+      {"dim", "head dim of the output"},
+      {"lengths", "element of the lengths: i32 or i64"},
+      {"ragged", "sequences have different numbers of queries"},
+      {"window", "keys further back than a bound are not seen"},
+      {"sinks", "each head has a logit without a value"},
+      {"lse", "the log of each row's sum is written"},
+      {"group", "query heads that share a KV head"},
+      {"team_rows", "query rows of a team of attention"},
+      {"keys", "keys of a turn of attention"},
+      {"parts", "parts of a row that a block adds up at once"},
+      {"rows", "rows of a block"}};
+  for (const auto& [name, help] : rows)
+    if (name == field) return help;
+  return "";
+}
+
+}  // namespace pagejit::combine
+
+namespace pagejit::combine {
+
+std::vector<Spec> specs_for_model(const ModelShape&) {
+  return {};
+}
+
+}  // namespace pagejit::combine
