@@ -20,9 +20,12 @@ Tile from_bits(const Tile& bytes, int shift, int width);
 Tile to_u8(const Tile& values);
 
 /// x / y rounded to nearest even, bit for bit IEEE, for one y that serves many x (their layout or a slice of it): a
-/// reciprocal, then four and a half instructions an x. So where a thread's every y is in [2^-60, 2^60) and its every
-/// |x| in [2^-63, 2^65); a thread that holds others, zeros among them, divides.
+/// reciprocal, then four and a half instructions an x. So where a thread's every y is in [2^-60, 2^60) and its every x
+/// is a zero or |x| in [2^-63, 2^65); a thread that holds others divides.
 Tile quotient(const Tile& x, const Tile& y);
+/// The same for codes that are no finer than 2^-40, of x that are at most 2^60 · y: three instructions an x, and no
+/// look at x. A quotient below 2^-40 in magnitude may be another such number of its sign, or its zero.
+Tile code_quotient(const Tile& x, const Tile& y);
 /// √x, correctly rounded.
 Tile square_root(const Tile& x);
 /// The smallest power of two that is not below x; for normal x > 0 up to 2^127.

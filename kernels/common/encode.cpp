@@ -26,11 +26,6 @@ Tile is_finite(const Tile& a) {
   return unary(Unary::abs, a) < infinity;
 }
 
-/// x / y. Where nothing is, 1 stands in for x: zeros would send the whole row the slow way.
-Tile scaled(const Tile& x, const Tile& exists, const Tile& y) {
-  return quotient(exists ? select(exists, x, real(x, 1)) : x, y);
-}
-
 /// Truncated and clamped to 0 … 2^width − 1, one code each; those of a byte packed, the first field lowest.
 Tile packed(Kernel& k, const Tile& values, int width) {
   if (width == 8) return to_u8(values);
@@ -55,13 +50,13 @@ Encoded affine(Kernel& k, const Encoding& e, const Tile& x, const Tile& exists, 
   Tile added = select(usual, zero, real(zero, -infinity));
   scale = select(any_nan, real(scale, nan), select(usual, scale, real(scale, 1)));
   zero = select(any_nan, real(zero, nan), select(usual, zero, below));
-  return {packed(k, scaled(x, exists, scale) + added + 0.5, width), {scale, zero}};
+  return {packed(k, code_quotient(x, scale) + added + 0.5, width), {scale, zero}};
 }
 
-Encoded grouped(Kernel& k, const Encoding& e, const Tile& x, const Tile& exists) {
+Encoded grouped(Kernel& k, const Encoding& e, const Tile& x) {
   Tile largest = reduce(k, unary(Unary::abs, x), 2, Reduce::max);
   Tile scale = group_scale(largest, e.scale_rule, e.power_of_two);
-  return {to_fp8(scaled(x, exists, scale), e.stored), {scale}};
+  return {to_fp8(code_quotient(x, scale), e.stored), {scale}};
 }
 
 /// x · H / √dim with the Hadamard matrix in its natural order, a butterfly for each bit of the element's number.
@@ -121,7 +116,7 @@ Tile group_scale(const Tile& largest, ScaleRule rule, bool power_of_two) {
 }
 
 Encoded encode_rows(Kernel& k, const Encoding& e, const Tile& x, const Tile& exists) {
-  if (e.quant == Quant::fp8_group) return grouped(k, e, x, exists);
+  if (e.quant == Quant::fp8_group) return grouped(k, e, x);
   if (e.quant == Quant::turbo4) return turbo4(k, e, x);
   if (e.quant == Quant::turbo2) return turbo2(k, e, x);
   return affine(k, e, x, exists, e.quant == Quant::int8 ? 8 : 4);

@@ -35,6 +35,34 @@ std::vector<float> quotients(const std::vector<float>& rows_of_nine) {
   });
 }
 
+/// Codes of every bf16 x that is at most 2^60 · y, from code_quotient and from a division: fp8, and bytes truncated
+/// after `zero` and a half were added, as rows of int8 are made.
+struct Codes {
+  std::vector<std::uint8_t> quotient, division;
+};
+Codes codes_of_all(float y, float zero, bool fp8) {
+  std::vector<float> in;
+  for (u32 bits = 0; bits < 0x10000; ++bits) {
+    float x = of_bits(bits << 16);
+    in.push_back(std::abs(x) <= 0x1p60 * y || std::isnan(x) ? x : 0);
+  }
+  in.push_back(y);
+  auto run = [&](Tile (*divide)(const Tile&, const Tile&)) {
+    Layout layout = Layout::linear(4096, 8, 16);
+    return run_block<std::uint8_t>(512, in, 0x10000, [&](Kernel& k, const auto& p) {
+      Pointer from = p.tensor(&Params::in, Elem::f32, 4);
+      Pointer out = p.tensor(&Params::out, fp8 ? Elem::e4m3 : Elem::u8, 16);
+      Value divisor(k.load(from + k.constant(Type::i32, 0x10000), "y"));
+      k.loop(k.constant(Type::i32, 0), k.constant(Type::i32, 0x10000), k.constant(Type::i32, 4096), [&](Value first) {
+        Tile at = first + k.arange(layout);
+        Tile q = divide(k.load(from + at, "x"), divisor);
+        k.store(out + at, fp8 ? to_fp8(q, Elem::e4m3) : to_u8(q + static_cast<double>(zero) + 0.5));
+      });
+    });
+  };
+  return {run(code_quotient), run([](const Tile& a, const Tile& b) { return a / b; })};
+}
+
 /// Bit for bit what the division in double, rounded, gives: 53 bits are enough for that to be exact.
 void check_quotients(const std::vector<float>& rows_of_nine) {
   auto got = quotients(rows_of_nine);
@@ -96,6 +124,50 @@ TEST_CASE("quotient: quotients of awkward numbers are IEEE's, zeros' signs inclu
     }
   while (rows.size() % (64 * 9) != 0) rows.push_back(1);
   check_quotients(rows);
+}
+
+TEST_CASE("quotient: zeros among usual numbers keep their sign and change nothing beside them") {
+  auto random = random_for("quotient with zeros");
+  std::vector<float> rows;
+  for (int row = 0; row < 64 * 100; ++row) {
+    for (int i = 0; i < 8; ++i) {
+      float x = std::ldexp(1 + static_cast<float>(random() % 0x800000) * 0x1p-23f, int(random() % 120) - 60);
+      rows.push_back(random() % 3 == 0 ? (random() % 2 ? 0.0f : -0.0f) : random() % 2 ? x : -x);
+    }
+    rows.push_back(std::ldexp(1 + static_cast<float>(random() % 0x800000) * 0x1p-23f, int(random() % 110) - 55));
+  }
+  check_quotients(rows);
+}
+
+TEST_CASE("code_quotient: codes of every bf16 are those of a division, by scales of all sizes") {
+  auto random = random_for("code_quotient");
+  std::vector<float> scales = {
+      1, 3, 0x1p-126f, 0x1p-127f, 0x1.8p-126f, 0x1p-60f, 0x1.fffffep-61f, 0x1.fffffep59f, 0x1p60f, 0x1p100f};
+  for (int i = 0; i < 12; ++i)
+    scales.push_back(std::ldexp(1 + static_cast<float>(random() % 0x800000) * 0x1p-23f, int(random() % 120) - 60));
+  for (float y : scales) {
+    INFO("scale ", y);
+    Codes fp8 = codes_of_all(y, 0, true);
+    CHECK(fp8.quotient == fp8.division);
+    float zero = random() % 2 ? 0 : static_cast<float>(random() % 0x800000) * 0x1p-15f;
+    Codes bytes = codes_of_all(y, zero, false);
+    CHECK(bytes.quotient == bytes.division);
+  }
+}
+
+TEST_CASE("code_quotient: it looks at no dividend, and divides by no zero group's scale the slow way") {
+  auto compares = [](Tile (*divide)(const Tile&, const Tile&)) {
+    std::string ptx = ptx_of("sm_90a", 64, [&](Kernel& k, const Kernel::Parameters<Params>& p) {
+      Pointer in = p.tensor(&Params::in, Elem::f32, 16), out = p.tensor(&Params::out, Elem::f32, 16);
+      Tile e = k.arange(Layout::linear(512, 8, k.warps()));
+      Tile x = k.load(in + e, "x");
+      k.store(out + e, divide(x, Value(bitcast(p(&Params::n), Type::f32))));
+    });
+    must_assemble(ptx, "sm_90a");
+    return count(ptx, "setp.");
+  };
+  CHECK(compares(code_quotient) == 2);
+  CHECK(compares(quotient) > 8);
 }
 
 TEST_CASE("quotient: zeros of both signs, alone in their row, keep their sign") {
