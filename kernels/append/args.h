@@ -18,6 +18,9 @@ struct AppendRows {
   /// f32, one number or [heads], read.
   Tensor k_scales, v_scales;
 
+  // MLA's rows of 656 bytes (512 e4m3, four f32 scales, 64 elements of 16 bits as they are): quant fp8_group, k of 512
+  // and v of 64 elements a head, f16 or bf16, k_cache u8 with 656 bytes a row; v_cache and the scales left out.
+
   Quant quant = Quant::none;                  // turbo4: K turbo4, V turbo2
   ScaleRule scale_rule = ScaleRule::blocked;  // of fp8_group
   bool power_of_two = false;                  // scales of fp8_group are rounded up to one

@@ -50,6 +50,14 @@ void read_positions(const Tensor& batch, const Tensor& positions, const Tensor& 
 void read_sequences(const FillArgs& args, Call& call);
 void read_valid(const Tensor& valid, Call& call);
 
+// MLA's rows of 656 bytes.
+bool has_rows_656(const Tensor& cache);
+/// Sets both sides' quant, elements, dims and caches; `at` walks the cache in bytes. Throws where scales would not be
+/// aligned.
+void place_rows_656(const Expected& what, const Tensor& cache, const Walk& at, Call& call);
+/// A call's rows, K 512 and V 64 wide, whose k_cache has such rows: both go there.
+Call read_rows_656(const AppendRows& rows);
+
 /// What a quantised cache of codes must be made of.
 unsigned stored_elems(Quant q, Elem in);
 /// Throws unless `t`'s element is one of them.

@@ -112,6 +112,7 @@ Call read_rows(const AppendRows& a, bool shared) {
   Quant of_v = a.quant == Quant::turbo4 ? Quant::turbo2 : a.quant;
   if (a.quant == Quant::turbo2) [[unlikely]]
     fail(Code::argument, "quant is turbo2; expected turbo4, which gives V turbo2", {{"argument", "quant"}});
+  if (a.quant == Quant::fp8_group && has_rows_656(a.k_cache)) return read_rows_656(a);
   SideReader k(k_names, a.k, a.k_cache, a.k_scales, a.quant, a.layout);
   Call c;
   c.k = k.read();

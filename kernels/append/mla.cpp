@@ -18,8 +18,7 @@ constexpr Expected scale_names{"scale", "[1]", 1, f32};
 constexpr Expected indexer_k_names{"k", "[tokens, dim]", 2, model_floats};
 constexpr Expected indexer_cache_names{"cache", "[pages, page, bytes]", 3, u8};
 
-// The 656-byte row.
-constexpr int latent = 512, rope = 64, scales_at = 512, rope_at = 528, row_bytes = 656;
+constexpr int latent_656 = 512, rope_656 = 64;
 
 /// The two inputs, one head each.
 struct Parts {
@@ -33,11 +32,6 @@ Walk walk_in(const Tensor& t) {
 /// A cache from its `first` element up.
 Walk walk_cache(const Tensor& t, std::int64_t first = 0) {
   return {static_cast<std::byte*>(t.data) + first * bytes(t.elem), t.step(0), t.step(1), 0};
-}
-
-/// A u8 cache from its byte `first` up, as elements of `size` bytes.
-Walk walk_bytes(const Tensor& t, std::int64_t first, int size) {
-  return {static_cast<std::byte*>(t.data) + first, t.step(0) / size, t.step(1) / size, 0};
 }
 
 void check_input(const Expected& what, const Tensor& t) {
@@ -92,24 +86,13 @@ void read_split(const AppendMlaArgs& a, Call& c) {
   c.page = a.ckv_cache.shape[1];
 }
 
-/// Rows of bytes that hold f32: the pointer and the strides that are used are multiples of 4.
-void check_words(const Expected& what, const Tensor& t) {
-  auto all = reinterpret_cast<std::uintptr_t>(t.data) | static_cast<std::uintptr_t>(t.step(0) | t.step(1));
-  if (all % 4 != 0) [[unlikely]]
-    bad_argument(what, t, "holds f32 numbers at addresses that are no multiples of 4",
-                 "a pointer and strides that are multiples of 4 bytes");
-}
-
 void read_656(const ConcatMlaArgs& a, Call& c) {
-  check_words(kv_cache_names, a.kv_cache);
   auto check_dim = [](const Expected& what, const Tensor& t, std::int64_t dim) {
     check_range(what, t, "elements a row", t.shape[1], dim, dim);
   };
-  check_dim(kv_c_names, a.kv_c, latent);
-  check_dim(k_pe_names, a.k_pe, rope);
-  c.k.quant = Quant::fp8_group, c.k.stored = Elem::e4m3, c.v.stored = c.in;
-  c.k.cache = walk_bytes(a.kv_cache, 0, 1), c.k.meta = walk_bytes(a.kv_cache, scales_at, 4);
-  c.v.cache = walk_bytes(a.kv_cache, rope_at, 2);
+  check_dim(kv_c_names, a.kv_c, latent_656);
+  check_dim(k_pe_names, a.k_pe, rope_656);
+  place_rows_656(kv_cache_names, a.kv_cache, walk_cache(a.kv_cache), c);
   c.scale_rule = a.scale_rule, c.power_of_two = a.power_of_two;
   c.page = a.kv_cache.shape[1];
 }
@@ -149,7 +132,7 @@ bool plan(const ConcatMlaArgs& a, int multiprocessors, Plan& out) {
   check_cache(kv_cache_names, a.kv_cache);
   bool halves = a.kv_c.elem == Elem::f16 || a.kv_c.elem == Elem::bf16;
   bool fp8 = stored_elems(Quant::fp8, c.in) & elem_set(a.kv_cache.elem) && model_floats & elem_set(c.in);
-  if (a.kv_cache.elem == Elem::u8 && a.kv_cache.shape[2] == row_bytes && halves)
+  if (has_rows_656(a.kv_cache) && halves)
     read_656(a, c);
   else
     read_joint(kv_cache_names, a.kv_cache, fp8 ? Quant::fp8 : Quant::none, c);

@@ -62,6 +62,8 @@ void add_mla(std::vector<Spec>& all, const ModelShape& m, Quant quant) {
       Spec s = parts(m, quant);
       s.power_of_two = power_of_two;
       add_slots(all, s);
+      s.scale_rule = ScaleRule::blocked;
+      add_ragged(all, s, m);
     }
   else if (quant < Quant::turbo4)
     add_ragged(all, whole_rows(m, quant), m);

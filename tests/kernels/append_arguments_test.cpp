@@ -250,6 +250,25 @@ TEST_CASE("append arguments: rows of bytes must keep their scales at multiples o
   refuses<AppendMlaArgs>(good_mla(), "joint_cache is given beside", [](auto& a) { a.joint_cache = a.ckv_cache; });
 }
 
+TEST_CASE("append arguments: rows of 656 bytes take K, its scales and V in one call of fill_kv_cache") {
+  FillArgs row = good_fill();
+  row.quant = Quant::fp8_group;
+  row.k = Tensor(at(0x20000), Elem::bf16, {20, 2, 512}), row.v = Tensor(at(0x200000), Elem::bf16, {20, 2, 64});
+  row.k_cache = Tensor(at(0x300000), Elem::u8, {10, 16, 2, 656});
+  row.v_cache = row.k_scales = row.v_scales = {};
+  CHECK(problem_of(row) == "");
+  refuses<FillArgs>(row, "k has 256 elements a head; expected 512", [](auto& a) { a.k.shape[2] = 256; });
+  refuses<FillArgs>(row, "v has 32 elements a head; expected 64", [](auto& a) { a.v.shape[2] = 32; });
+  refuses<FillArgs>(row, "v has another element type than k", [](auto& a) { a.v.elem = Elem::f16; });
+  refuses<FillArgs>(row, "v has 3 heads; expected 2, as k has", [](auto& a) { a.v.shape[1] = 3; });
+  refuses<FillArgs>(row, "v is missing", [](auto& a) { a.v = {}; });
+  refuses<FillArgs>(row, "k_cache has 1 heads; expected 2", [](auto& a) { a.k_cache.shape[2] = 1; });
+  refuses<FillArgs>(row, "k_cache holds f32 numbers at addresses", [](auto& a) { a.k_cache.stride[0] += 2; });
+  refuses<FillArgs>(row, "v_cache is given though", [](auto& a) { a.v_cache = a.k_cache; });
+  refuses<FillArgs>(row, "k_scales is given though", [](auto& a) { a.k_scales = good_fill().k_scales; });
+  refuses<FillArgs>(row, "k_cache overlaps itself", [](auto& a) { a.k_cache.stride[2] = 100; });
+}
+
 TEST_CASE("append arguments: nothing to do launches nothing, and needs no pointers") {
   ReshapeAndCacheArgs none = good_reshape();
   none.slots = Tensor(nullptr, Elem::i64, {0});

@@ -52,7 +52,7 @@ Image scale_image(const std::vector<float>& scales) {
 }  // namespace
 
 std::string AppendCase::text() const {
-  static constexpr const char* calls[] = {"fill",      "append", "reshape", "mla_split",
+  static constexpr const char* calls[] = {"fill",      "append", "reshape", "fill656", "mla_split",
                                           "mla_joint", "concat", "row656",  "indexer"};
   std::string batch;
   for (const Sequence& s : sequences) batch += fmt::format(" {}+{}", s.history, s.length);
@@ -68,12 +68,12 @@ AppendRun::AppendRun(Context& context, const AppendCase& c, const PoisonFunction
   std::mt19937_64 random(c.seed);
   if (c.call >= Call::mla_split) c_.heads = 1;
   if (c.call == Call::indexer) c_.dim_v = 0, c_.quant = Quant::fp8_group;
-  if (c.call == Call::row656) c_.dim_k = 512, c_.dim_v = 64, c_.quant = Quant::fp8_group;
+  if (rows_656()) c_.dim_k = 512, c_.dim_v = 64, c_.quant = Quant::fp8_group;
   side_k_.dim = c_.dim_k, side_v_.dim = c_.dim_v;
   side_k_.quant = c_.quant;
-  side_v_.quant = c_.quant == Quant::turbo4 ? Quant::turbo2 : c_.call == Call::row656 ? Quant::none : c_.quant;
+  side_v_.quant = c_.quant == Quant::turbo4 ? Quant::turbo2 : rows_656() ? Quant::none : c_.quant;
   for (Side* side : {&side_k_, &side_v_})
-    side->stored = side->quant == Quant::none        ? (c_.call == Call::row656 ? c_.in : c_.stored)
+    side->stored = side->quant == Quant::none        ? (rows_656() ? c_.in : c_.stored)
                    : side->quant == Quant::fp8       ? c_.stored
                    : side->quant == Quant::fp8_group ? Elem::e4m3
                                                      : Elem::u8;
@@ -200,6 +200,7 @@ void AppendRun::make_mla_caches() {
       side_k_.codes = make_cache("ckv_cache", c_.dim_k, c_.stored, 1);
       side_v_.codes = make_cache("kpe_cache", c_.dim_v, c_.stored, 1);
       break;
+    case Call::fill656:
     case Call::row656:
       side_k_.codes = make_cache("kv_cache", 656, Elem::u8, 4);
       side_k_.metadata = part(side_k_.codes, 512);
@@ -220,7 +221,7 @@ void AppendRun::make_mla_caches() {
 void AppendRun::make_caches() {
   // The indexer's pages are contiguous inside.
   if (c_.call == Call::indexer) c_.layout = CacheLayout::nhd;
-  if (c_.call >= Call::mla_split) return make_mla_caches();
+  if (c_.call > Call::reshape) return make_mla_caches();
   for (Side* side : {&side_k_, &side_v_}) {
     if (side->dim == 0) continue;
     bool k = side == &side_k_;

@@ -16,7 +16,7 @@
 namespace pagejit::tests {
 
 struct AppendCase {
-  enum class Call { fill, append, reshape, mla_split, mla_joint, concat, row656, indexer };
+  enum class Call { fill, append, reshape, fill656, mla_split, mla_joint, concat, row656, indexer };
   enum class Numbers { usual, awkward };  // awkward: constant rows, zeros, infinities, NaN, subnormals, far offsets
 
   struct Sequence {
@@ -112,7 +112,9 @@ class AppendRun {
   Tensor list(const char* name, Elem elem, const std::vector<std::int64_t>& values);
   void poison_inputs(const PoisonFunction& poison);
   bool two_sides() const { return side_v_.dim > 0; }
-  bool ragged() const { return c_.call == AppendCase::Call::fill; }
+  bool ragged() const { return c_.call == AppendCase::Call::fill || c_.call == AppendCase::Call::fill656; }
+  /// K, its scales and V in one row of 656 bytes.
+  bool rows_656() const { return c_.call == AppendCase::Call::fill656 || c_.call == AppendCase::Call::row656; }
 
   Context& context_;
   AppendCase c_;

@@ -38,6 +38,11 @@ Tensor AppendRun::cache_tensor(const Place& p, Elem elem, int rank) const {
 
 void AppendRun::rows_args(AppendRows& a) {
   a.quant = c_.quant, a.scale_rule = c_.rule, a.power_of_two = c_.power_of_two, a.layout = c_.layout;
+  if (rows_656()) {
+    a.k = in_tensor(side_k_, 3), a.v = in_tensor(side_v_, 3);
+    a.k_cache = cache_tensor(side_k_.codes, Elem::u8, 4);
+    return;
+  }
   auto set = [&](const Side& s, Tensor& in, Tensor& cache, Tensor& scales) {
     in = in_tensor(s, 3);
     cache = cache_tensor(s.codes, s.stored, 4);
@@ -76,7 +81,7 @@ void AppendRun::make_args() {
   };
   auto by_slot = [&](auto& a) { a.slots = list("slots", c_.table, slots), a.valid_tokens = valid; };
   auto batch = static_cast<std::int64_t>(c_.sequences.size());
-  if (c_.call == Call::fill) {
+  if (ragged()) {
     FillArgs a;
     rows_args(a);
     a.block_table = list("block_table", c_.table, table);

@@ -53,11 +53,11 @@ void choose_dims(AppendCase& c, Random& random) {
 
 AppendCase next_case(const AppendGrid& grid, Random& random) {
   AppendCase c;
-  c.call = static_cast<Call>(pick(random, 0, 9) % 8);
+  c.call = static_cast<Call>(pick(random, 0, 10) % 9);
   choose_quant(c, random);
   choose_types(c, random);
   choose_dims(c, random);
-  if (c.call == Call::row656) c.in = one_of(random, {Elem::bf16, Elem::f16});
+  if (c.call == Call::row656 || c.call == Call::fill656) c.in = one_of(random, {Elem::bf16, Elem::f16});
   if (c.call == Call::indexer) c.in = one_of(random, {Elem::bf16, Elem::f16, Elem::f32});
   c.layout = pick(random, 0, 1) ? CacheLayout::hnd : CacheLayout::nhd;
   c.layers = one_of(random, {1, 1, 3}), c.shift = one_of(random, {0, 0, 8, 4, 2, 1, 3});

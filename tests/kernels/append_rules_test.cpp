@@ -102,7 +102,7 @@ TEST_CASE("append: turbo rotates and quantises K by four bits and V by two") {
 }
 
 TEST_CASE("append: each scale rule, with and without a power of two, for MLA rows and the indexer") {
-  for (Call call : {Call::fill, Call::row656, Call::indexer})
+  for (Call call : {Call::fill, Call::fill656, Call::row656, Call::indexer})
     for (ScaleRule rule : {ScaleRule::blocked, ScaleRule::mla, ScaleRule::indexer})
       for (bool power_of_two : {false, true}) {
         AppendCase c;
@@ -113,10 +113,10 @@ TEST_CASE("append: each scale rule, with and without a power of two, for MLA row
 }
 
 TEST_CASE("append: one layer of a cross-layer cache gives what the packed cache gives, to the bit") {
-  for (Call call : {Call::fill, Call::append, Call::reshape, Call::mla_split, Call::mla_joint, Call::concat,
-                    Call::row656, Call::indexer})
+  for (Call call : {Call::fill, Call::append, Call::reshape, Call::fill656, Call::mla_split, Call::mla_joint,
+                    Call::concat, Call::row656, Call::indexer})
     for (Quant quant : {Quant::none, Quant::int8, Quant::int4}) {
-      if (call >= Call::mla_split && quant != Quant::none) continue;
+      if (call > Call::reshape && quant != Quant::none) continue;
       std::vector<Image> rows;
       for (int layers : {1, 3})
         for (int shift : {0, 8, 4, 2, 1}) {

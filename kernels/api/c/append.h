@@ -21,7 +21,8 @@ typedef struct pj_fill_kv_cache_args {
   uint64_t size;
   pj_tensor k;            /* [tokens, heads, dim]; f16, bf16, f32 (unquantised also e4m3, e5m2, u8) */
   pj_tensor v;            /* as k, save for its head dim and strides; left out: K alone */
-  pj_tensor k_cache;      /* 4-D; of k's or another float element, or the codes of quant */
+  pj_tensor k_cache;      /* 4-D; of k's or another float element, or the codes of quant. MLA's rows of 656 bytes: u8, the
+                             last dim 656, quant fp8_group, k 512 and v 64 wide; v_cache and scales left out */
   pj_tensor v_cache;      /* as k_cache, save for its head dim, strides and codes */
   pj_tensor k_scales;     /* of a quantised cache, in its axes; fp8: f32, one or [heads] */
   pj_tensor v_scales;     /* as k_scales */
