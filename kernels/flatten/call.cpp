@@ -6,10 +6,17 @@ namespace pagejit::flatten {
 namespace {
 
 void add_side(AlignmentOf& alignment, const SideView& side) {
-  auto enough = [&](const Tensor& t) { return promised_bytes(Align::a16, side.spec, t.elem); };
-  alignment.add(side.cache.t, enough(side.cache.t));
-  alignment.add(side.out.t, enough(side.out.t));
-  if (side.scales.t) alignment.add(*side.scales.t, promised_scale_bytes(Align::a16, side.spec, side.scales.t->elem));
+  auto add = [&](const Tensor& t, std::int64_t steps, int enough) {
+    alignment.add(t.data, static_cast<std::uint64_t>(steps), t.elem, enough);
+  };
+  const CacheView& in = side.cache;
+  const OutView& out = side.out;
+  const ScalesView& scales = side.scales;
+  add(in.t, in.page_step | in.row_step | in.head_step, promised_bytes(Align::a16, side.spec, in.t.elem));
+  add(out.t, out.row_step | out.head_step, promised_bytes(Align::a16, side.spec, out.t.elem));
+  if (scales.t != nullptr)
+    add(*scales.t, scales.page_step | scales.row_step | scales.head_step,
+        promised_scale_bytes(Align::a16, side.spec, scales.t->elem));
 }
 
 Starts starts_of(const Lists& lists) {
@@ -88,7 +95,8 @@ bool plan(const SideView& k, const SideView* v, const Lists& lists, int multipro
   p.rows_inner = rows_adjacent && shape.group > 1;
   p.inner = p.rows_inner ? shape.rows : shape.group;
   p.magic = reciprocal(static_cast<std::uint32_t>(p.inner));
-  out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks), 1};
+  out.grid = {static_cast<std::uint32_t>(shape.row_blocks), static_cast<std::uint32_t>(shape.head_blocks),
+              apart(out.spec) ? 2u : 1u};
   return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <string_view>
 #include <tuple>
@@ -111,6 +112,8 @@ struct Tuning {
   int threads = 0, unroll = 0;  // of the Spec
   int group = 0;                // heads a block
   int tiles = 0;                // a block looks up the rows of so many loads' worth
+
+  bool operator==(const Tuning&) const = default;
 };
 
 /// Everything that may change between two launches. Strides are in elements; the last one of each tensor is 1.
@@ -189,8 +192,7 @@ constexpr int vector_elements(Align align, const SideSpec& side) {
   // Powers of two all: shifts and masks, for this is computed before every launch. Bytes 1, 2, 4 shift by 0, 1, 2.
   int vec = side.quant == Quant::none ? promised_bytes(align, side.stored) >> (bytes(side.stored) >> 1)
                                       : std::max(1, promised_bytes(align, Elem::u8) / 2);
-  while ((side.width() & (vec - 1)) != 0) vec >>= 1;
-  return vec;
+  return std::min(vec, side.width() & -side.width());
 }
 
 /// What pointers and strides of a side's cache or output of `e` are multiples of, in bytes. More than the widest access
@@ -203,18 +205,17 @@ constexpr int promised_scale_bytes(Align align, const SideSpec& side, Elem e) {
   return std::min(promised_bytes(align, e), std::max(1, side.pair()) * bytes(e));
 }
 
-/// Items, (row, head) pairs of K and of V, that a block copies at most. At least 1 for any dims that check() lets pass.
-constexpr int items(const Spec& s) {
-  auto of = [&](const SideSpec& side) { return s.threads * s.unroll * vector_elements(s.align, side) / side.width(); };
-  SideSpec k = k_side(s), v = v_side(s);
-  return s.joint || k == v ? of(k) : std::min(of(k), of(v));
+/// Items, (row, head) pairs, that a block's threads have in flight at once of a side.
+constexpr int items_in_flight(const Spec& s, const SideSpec& side) {
+  auto elements = static_cast<unsigned>(s.threads * s.unroll * vector_elements(s.align, side)),
+       width = static_cast<unsigned>(side.width());
+  // A division only where it must be: this is on the way of every launch.
+  return static_cast<int>((width & (width - 1)) == 0 ? elements >> std::countr_zero(width) : elements / width);
 }
-
-/// Accesses in flight, a thread, that hold all items of a side: fewer than unroll where its rows are the smaller ones.
-constexpr int side_unroll(const Spec& s, const SideSpec& side) {
-  int unroll = 1;
-  while (s.threads * unroll * vector_elements(s.align, side) < items(s) * side.width()) unroll *= 2;
-  return unroll;
+/// The same of both sides together. At least 1 for any dims that check() lets pass.
+constexpr int items(const Spec& s) {
+  SideSpec k = k_side(s), v = v_side(s);
+  return s.joint || k == v ? items_in_flight(s, k) : std::min(items_in_flight(s, k), items_in_flight(s, v));
 }
 
 constexpr bool quantised(const Spec& s) {
@@ -224,13 +225,30 @@ constexpr bool quantised(const Spec& s) {
 constexpr bool lone(const Spec& s) {
   return s.joint || 4 * s.dim_v <= s.dim_k;
 }
+/// Whether K and V have blocks of their own, all of K's first: then the device reads and writes one stretch of memory
+/// at a time, not two. It helps codes of a byte (docs/measured.md).
+constexpr bool apart(const Spec& s) {
+  return !lone(s) && quantised(s) && per_code(s.quant_k) == 1;
+}
+
+/// Items that a block moves in one turn of its loop.
+constexpr int turn_items(const Spec& s, const SideSpec& side) {
+  return apart(s) ? items_in_flight(s, side) : items(s);
+}
+/// Accesses in flight, a thread, that hold them: fewer than unroll where a side's rows are the smaller ones.
+constexpr int side_unroll(const Spec& s, const SideSpec& side) {
+  int unroll = 1;
+  while (s.threads * unroll * vector_elements(s.align, side) < turn_items(s, side) * side.width()) unroll *= 2;
+  return unroll;
+}
 
 /// One tensor alone wants more accesses in flight, from smaller blocks; codes want smaller blocks (docs/measured.md).
 constexpr int least_threads(const Spec& s) {
   return lone(s) || quantised(s) ? 128 : 256;
 }
 constexpr int least_unroll(const Spec& s) {
-  return !lone(s) ? 1 : quantised(s) ? 4 : 2;
+  if (!lone(s)) return apart(s) ? 2 : 1;
+  return quantised(s) ? 4 : 2;
 }
 
 /// Accesses in flight, a thread, of each tensor: as few as keep seven of eight threads busy. Blocks are many, and what

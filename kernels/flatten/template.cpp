@@ -4,11 +4,14 @@
 //                                                                                    t = offset_b + j
 //   out[r, h, :]           = 0                                                       for end <= r < out_rows
 //
-// Program (i, j) copies the i-th `rows` output rows of the j-th `group` of heads, K and V.
+// Program (i, j, 0) copies the i-th `rows` output rows of the j-th `group` of heads, K and V; or K only, and program
+// (i, j, 1) V (see apart()).
 // First one thread a row finds whose row it is and where it lies in the caches; then all threads move the block's
 // share, every load before the first store. Rows of nobody load nothing, neither codes nor scales, which gives zeros.
 // Layouts are strides: the same code serves NHD and HND, shd and hsd.
 #include "kernels/flatten/template.h"
+
+#include <span>
 
 #include "compiler/lowering.h"
 #include "kernels/common/decode.h"
@@ -82,7 +85,8 @@ Items items_from(Kernel& k, const Spec& s, const SideSpec& side, const Shared& p
   Value by_rows = p.rows_inner != 0;
   Tile row = select(by_rows, inner, outer), local_head = select(by_rows, outer, inner);
   Tile head = local_head + k.program(1) * p.group;
-  Tile live = (row < p.rows) & (local_head < p.group) & (head < p.heads) & (element < items(s) * side.width());
+  Tile live =
+      (row < p.rows) & (local_head < p.group) & (head < p.heads) & (element < turn_items(s, side) * side.width());
   return {row, head, element % side.width(), live, {}};
 }
 
@@ -142,6 +146,16 @@ void store(Kernel& k, const Moving& m) {
     Pointer to = i == 0 ? m.to : m.to + k.constant(Type::i64, static_cast<std::int64_t>(i) * m.side->spec.width());
     k.store(to, cast(parts[i], type_of(to.elem())), m.mask);
   }
+}
+
+/// Moves the block's items of these sides, turn by turn.
+void copy(Kernel& k, const Spec& s, std::span<const Side> sides, const Shared& p, const Value& first_row) {
+  Value turn = k.constant(Type::i32, turn_items(s, sides[0].spec));
+  k.loop(k.constant(Type::i32, 0), p.rows * p.group, turn, [&](Value first) {
+    std::vector<Moving> moving;
+    for (const Side& side : sides) moving.push_back(load(k, s, side, p, first_row, first));
+    for (const Moving& m : moving) store(k, m);
+  });
 }
 
 /// The parameters of one side.
@@ -241,11 +255,17 @@ void emit(Kernel& k, const Spec& s) {
   k.dependency_wait();  // the caches may be the previous kernel's work even where the look-up is not
   // Not before: the next kernel may be settled too, and read what the one before us is still writing.
   k.dependents_launch();
-  k.loop(k.constant(Type::i32, 0), shared.rows * shared.group, k.constant(Type::i32, items(s)), [&](Value first) {
-    std::vector<Moving> moving;
-    for (const Side& side : sides) moving.push_back(load(k, s, side, shared, first_row, first));
-    for (const Moving& m : moving) store(k, m);
-  });
+  if (apart(s))
+    k.when(
+        k.program(2) == 0,
+        [&] {
+          copy(k, s, {&sides[0], 1}, shared, first_row);
+        },
+        [&] {
+          copy(k, s, {&sides[1], 1}, shared, first_row);
+        });
+  else
+    copy(k, s, sides, shared, first_row);
   k.end();
 }
 
