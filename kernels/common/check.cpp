@@ -103,7 +103,7 @@ void detail::refuse_elem(const Expected& what, const Tensor& t, const Expected& 
   bad_argument(what, t, "has another element type than " + std::string(model.name), "the same one");
 }
 
-void check_no_overlap(const Tensor& t, const Expected& expected) {
+void detail::check_apart(const Tensor& t, const Expected& expected) {
   if (empty(t)) return;
   // The axes besides the last, by their strides: each must step over all that the nearer ones cover.
   int order[Tensor::max_rank], axes = 0;

@@ -33,9 +33,27 @@ namespace detail {
                                std::int64_t expected);
 [[noreturn]] void refuse_elem(const Expected& what, const Tensor& t, const Expected& model);
 
-/// Written for speed, each part without a branch of its own: this is on the way of every launch.
+/// Whether `t` is usable in the usual way: not empty, and of sizes and strides so small that no product of them could
+/// overflow. Written for speed, each part without a branch of its own: this is on the way of every launch.
 template <int Rank>
-inline bool usable(const Tensor& t, unsigned elems) {
+inline bool plainly_usable(const Tensor& t, unsigned elems) {
+  constexpr int small = 28;  // bits: five products of two such numbers, in elements of 8 bytes, stay below 2^63
+  auto elem = static_cast<unsigned>(t.elem);
+  if (t.rank != Rank || elem > static_cast<unsigned>(Elem::i64)) return false;
+  std::uint64_t all = 0, bad = 0;
+  for (int d = 0; d < Rank; ++d) {
+    auto size = static_cast<std::uint64_t>(t.shape[d]), step = static_cast<std::uint64_t>(t.stride[d]);
+    all |= size | step;
+    bool wrong_step = d == Rank - 1 ? step != 1 : step == 0;
+    bad |= static_cast<std::uint64_t>(size == 0) | (static_cast<std::uint64_t>(size != 1) & wrong_step);
+  }
+  auto address = reinterpret_cast<std::uintptr_t>(t.data);
+  bad |= (address & static_cast<std::uintptr_t>(bytes(t.elem) - 1)) | (all >> small) | (~elems >> elem & 1);
+  return address != 0 && bad == 0;
+}
+
+template <int Rank>
+bool usable(const Tensor& t, unsigned elems) {
   auto elem = static_cast<unsigned>(t.elem);
   if (t.rank != Rank || elem > static_cast<unsigned>(Elem::i64) || (elems >> elem & 1) == 0) return false;
   std::int64_t any = 0, reach = 1, product = 0;
@@ -54,14 +72,23 @@ inline bool usable(const Tensor& t, unsigned elems) {
   good &= address != 0 && (address & static_cast<std::uintptr_t>(width - 1)) == 0;
   return any >= 0 && (empty || good);
 }
+
+template <int Rank>
+[[gnu::cold, gnu::noinline]] void check_closely(const Tensor& t, const Expected& expected) {
+  if (!usable<Rank>(t, expected.elems)) refuse(t, expected);
+}
+
+/// check_no_overlap for any order of the axes.
+void check_apart(const Tensor& t, const Expected& expected);
 }  // namespace detail
 
 /// Throws Error(argument) unless the rank, element, sizes, pointer and strides are usable: the last stride 1, all
 /// others positive, the pointer a multiple of the element. A tensor of no elements needs neither pointer nor strides.
 template <int Rank>
 inline void check_tensor(const Tensor& t, const Expected& expected) {
-  if (!detail::usable<Rank>(t, expected.elems)) [[unlikely]]
-    detail::refuse(t, expected);
+  if (detail::plainly_usable<Rank>(t, expected.elems)) [[likely]]
+    return;
+  detail::check_closely<Rank>(t, expected);
 }
 
 /// Throws Error(argument): "v_cache has 4 heads; expected 8, as k_cache has". The sizes must be equal.
@@ -91,8 +118,20 @@ inline void check_elem(const Expected& what, const Tensor& t, const Expected& mo
     detail::refuse_elem(what, t, model);
 }
 
-/// Throws Error(argument) where two elements of `t` may share memory: it is written, so they must not.
-void check_no_overlap(const Tensor& t, const Expected& expected);
+/// Throws Error(argument) where two elements of `t`, whose strides have been checked, may share memory: it is written,
+/// so they must not.
+inline void check_no_overlap(const Tensor& t, const Expected& expected) {
+  bool apart = true;
+  std::uint64_t width = 1;  // of what the axes seen so far cover; wraps only where there is an empty axis too
+  for (int d = t.rank; d-- > 0;) {
+    auto step = static_cast<std::uint64_t>(t.stride[d]);
+    bool used = t.shape[d] > 1;
+    apart &= !used | (step >= width);
+    width += used ? static_cast<std::uint64_t>(t.shape[d] - 1) * step : 0;
+  }
+  if (!apart) [[unlikely]]  // in this order of the axes
+    detail::check_apart(t, expected);
+}
 
 /// "bf16 [32, 64, 8, 128] strides [65536, 1024, 128, 1] at 0x7f…".
 std::string describe(const Tensor& t);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "kernels/flatten/repeat.h"
 #include "kernels/flatten/views.h"
 #include "runtime/base/error.h"
 
@@ -45,10 +46,10 @@ SideView view_side(const FlattenArgs& a, const Tensor& cache, const Tensor& scal
                    const SideNames& names, Quant quant) {
   Expected cache_names = names.cache.of(a.layout);
   cache_names.elems = stored_elems(quant);
-  CacheView c = view_cache(cache, cache_names, a.layout, quant);
-  ScalesView s = view_scales(scales, names.scales, quant, c, a.layout);
-  OutView o = view_out(out, names.out, a.out);
-  return {c, s, o, {cache.elem, quant, static_cast<int>(c.width) * per_code(quant)}};
+  SideView side{view_cache(cache, cache_names, a.layout, quant), {}, view_out(out, names.out, a.out), {}};
+  side.scales = view_scales(scales, names.scales, quant, side.cache, a.layout);
+  side.spec = {cache.elem, quant, static_cast<int>(side.cache.width) * per_code(quant)};
+  return side;
 }
 
 /// V where it is a prefix of K: what is given of it must say so.
@@ -100,9 +101,7 @@ void check_host_lengths(const FlattenArgs& a, std::int64_t page) {
   }
 }
 
-}  // namespace
-
-bool plan(const FlattenArgs& a, int multiprocessors, Plan& out) {
+bool plan_anew(const FlattenArgs& a, int multiprocessors, Plan& out) {
   if (a.quant == Quant::turbo2)
     fail(Code::argument, "quant is turbo2; expected turbo4, which stands for K in turbo4 and V in turbo2",
          {{"argument", "quant"}});
@@ -117,6 +116,16 @@ bool plan(const FlattenArgs& a, int multiprocessors, Plan& out) {
   lists.settled = a.settled, lists.tuning = a.tuning;
   if (!a.host_lengths.empty()) check_host_lengths(a, k.cache.page);
   return plan(k, joint ? nullptr : &v, lists, multiprocessors, out);
+}
+
+}  // namespace
+
+bool plan(const FlattenArgs& a, int multiprocessors, Plan& out) {
+  if (out.instead != nullptr) return plan_anew(a, multiprocessors, out);
+  if (plan_of_last_call(a, multiprocessors, out)) return true;
+  if (!plan_anew(a, multiprocessors, out)) return false;
+  keep_call(a, multiprocessors, out);
+  return true;
 }
 
 }  // namespace pagejit::flatten

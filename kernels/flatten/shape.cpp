@@ -11,6 +11,10 @@ void choose_block(Spec& s, const Tuning& tuning) {
   SideSpec k = k_side(s), v = v_side(s);
   bool one_size = s.joint || (s.dim_k == s.dim_v && s.quant_k == s.quant_v), power = (k.width() & (k.width() - 1)) == 0;
   bool exact = one_size && power && k.width() <= s.threads * vector_elements(s.align, k);
+  if (exact && tuning.threads == 0 && tuning.unroll == 0) [[likely]] {
+    s.unroll = least_unroll(s);
+    return;
+  }
   if (tuning.threads > 0) s.threads = tuning.threads;
   s.unroll = tuning.unroll > 0 ? tuning.unroll : exact ? least_unroll(s) : unroll_for(s);
   // A block holds at least one head: narrow accesses to a wide head need more of them.

@@ -32,35 +32,16 @@ ScalesView view_many(const Tensor& t, const Expected& names, Quant quant, const 
 
 }  // namespace
 
-CacheView view_cache(const Tensor& t, const Expected& names, FlattenArgs::Layout layout, Quant quant) {
-  check_tensor<4>(t, names);
-  int row = layout == FlattenArgs::Layout::nhd ? 1 : 2, head = 3 - row;
-  check_range(names, t, "rows a page", t.shape[row], 1, 1 << 20);
-  check_range(names, t, "elements a head", t.shape[3], 1, max_dim / per_code(quant));
-  check_range(names, t, "heads", t.shape[head], 0, max_heads);
-  bool rotated = quant == Quant::turbo4 || quant == Quant::turbo2;
-  if (rotated && (t.shape[3] & (t.shape[3] - 1)) != 0) [[unlikely]]
-    bad_argument(names, t, fmt::format("has {} elements a head", t.shape[3]),
-                 "a power of two: the rows are rotated by a Hadamard matrix");
-  return {t, names, t.shape[row], t.shape[head], t.shape[3], t.step(0), t.step(row), t.step(head)};
+void refuse_rotated(const Tensor& t, const Expected& names) {
+  bad_argument(names, t, fmt::format("has {} elements a head", t.shape[3]),
+               "a power of two: the rows are rotated by a Hadamard matrix");
 }
 
-OutView view_out(const Tensor& t, const Expected& names, FlattenArgs::Out out) {
-  check_tensor<3>(t, names);
-  check_no_overlap(t, names);
-  int row = out == FlattenArgs::Out::shd ? 0 : 1, head = 1 - row;
-  check_range(names, t, "rows", t.shape[row], 0, max_rows);
-  return {t, names, t.shape[row], t.shape[head], t.shape[2], t.step(row), t.step(head)};
-}
-
-ScalesView view_scales(const Tensor& t, const Names& names, Quant quant, const CacheView& cache,
-                       FlattenArgs::Layout layout) {
+ScalesView view_given_scales(const Tensor& t, const Names& names, Quant quant, const CacheView& cache,
+                             FlattenArgs::Layout layout) {
   Expected expected = names.of(layout);
-  if (quant == Quant::none) {
-    if (!t.omitted())
-      bad_argument(expected, t, "is given but the cache is not quantised", "it to be left out, or another quant");
-    return {};
-  }
+  if (quant == Quant::none)
+    bad_argument(expected, t, "is given but the cache is not quantised", "it to be left out, or another quant");
   expected.elems = model_metadata(quant) ? floats : elem_set(Elem::f32);
   if (quant != Quant::fp8) return view_many(t, expected, quant, cache, layout);
   expected.axes = "[1 or heads]", expected.rank = 1;

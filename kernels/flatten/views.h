@@ -27,24 +27,48 @@ struct CacheView {
   Expected names;
   std::int64_t page, heads, width, page_step, row_step, head_step;
 };
+[[noreturn]] void refuse_rotated(const Tensor& t, const Expected& names);
 /// Checks the tensor alone: its rank, its element, its sizes one by one.
-CacheView view_cache(const Tensor& t, const Expected& names, FlattenArgs::Layout layout, Quant quant);
+inline CacheView view_cache(const Tensor& t, const Expected& names, FlattenArgs::Layout layout, Quant quant) {
+  check_tensor<4>(t, names);
+  int row = layout == FlattenArgs::Layout::nhd ? 1 : 2, head = 3 - row;
+  check_range(names, t, "rows a page", t.shape[row], 1, 1 << 20);
+  check_range(names, t, "elements a head", t.shape[3], 1, max_dim >> code_shift(quant));
+  check_range(names, t, "heads", t.shape[head], 0, max_heads);
+  bool rotated = quant == Quant::turbo4 || quant == Quant::turbo2;
+  if (rotated && (t.shape[3] & (t.shape[3] - 1)) != 0) [[unlikely]]
+    refuse_rotated(t, names);
+  return {t, names, t.shape[row], t.shape[head], t.shape[3], t.step(0), t.step(row), t.step(head)};
+}
 
 struct OutView {
   const Tensor& t;
   const Expected& names;
   std::int64_t rows, heads, dim, row_step, head_step;
 };
-OutView view_out(const Tensor& t, const Expected& names, FlattenArgs::Out out);
+inline OutView view_out(const Tensor& t, const Expected& names, FlattenArgs::Out out) {
+  check_tensor<3>(t, names);
+  check_no_overlap(t, names);
+  int row = out == FlattenArgs::Out::shd ? 0 : 1, head = 1 - row;
+  check_range(names, t, "rows", t.shape[row], 0, max_rows);
+  return {t, names, t.shape[row], t.shape[head], t.shape[2], t.step(row), t.step(head)};
+}
 
 /// Scales and zeros of a quantised cache; empty of any other.
 struct ScalesView {
   const Tensor* t = nullptr;
   std::int64_t page_step = 0, row_step = 0, head_step = 0;
 };
+/// The same of a cache that is quantised, or of scales that are given where none are expected.
+ScalesView view_given_scales(const Tensor& t, const Names& names, Quant quant, const CacheView& cache,
+                             FlattenArgs::Layout layout);
 /// Throws Error(argument) unless `t` is what a cache quantised so needs beside it.
-ScalesView view_scales(const Tensor& t, const Names& names, Quant quant, const CacheView& cache,
-                       FlattenArgs::Layout layout);
+inline ScalesView view_scales(const Tensor& t, const Names& names, Quant quant, const CacheView& cache,
+                              FlattenArgs::Layout layout) {
+  if (quant == Quant::none && t.omitted()) [[likely]]
+    return {};
+  return view_given_scales(t, names, quant, cache, layout);
+}
 
 struct SideView {
   CacheView cache;
