@@ -24,8 +24,10 @@ Tensor cache_view(const FlattenShape& s, const std::byte* pool, std::int64_t pag
 }
 
 Tensor output_view(const FlattenShape& s, const std::byte* out, std::int64_t rows, int dim) {
-  if (s.out == FlattenArgs::Out::shd) return Tensor(out, s.elem, {rows, s.heads, dim});
-  return Tensor(out, s.elem, {s.heads, rows, dim});
+  Tensor t = s.out == FlattenArgs::Out::shd ? Tensor(out, s.elem, {rows, s.heads, dim})
+                                            : Tensor(out, s.elem, {s.heads, rows, dim});
+  t.stride[0] *= s.out_spread;
+  return t;
 }
 
 std::vector<std::int32_t> random_lengths(const FlattenShape& s, std::uint64_t seed) {
@@ -65,7 +67,7 @@ std::uint64_t footprint(const FlattenShape& s) {
   std::int64_t dims = s.dim_k + (s.joint ? 0 : s.dim_v);
   std::int64_t rows = s.batch * columns(s) * s.page;
   return static_cast<std::uint64_t>(rows * s.heads * dims * bytes(s.elem)) *
-         static_cast<std::uint64_t>(1 + s.page_stride_layers);
+         static_cast<std::uint64_t>(s.out_spread + s.page_stride_layers);
 }
 
 FlattenCase::FlattenCase(Context& context, const FlattenShape& shape, int copies, std::uint64_t seed) {
@@ -92,7 +94,7 @@ void FlattenCase::add_copy(Context& context, const FlattenShape& s, const std::v
     fill_pages(context, s, at, pages, dim, seed);
     return at;
   };
-  auto out_bytes = [&](int dim) { return rows * row_elements(s, dim) * ::pagejit::bytes(s.elem); };
+  auto out_bytes = [&](int dim) { return rows * row_elements(s, dim) * s.out_spread * ::pagejit::bytes(s.elem); };
 
   FlattenArgs a;
   a.layout = s.layout;

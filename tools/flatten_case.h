@@ -24,6 +24,7 @@ struct FlattenShape {
   bool settled = false;  // FlattenArgs::settled
   flatten::Tuning tuning = {};
   int page_stride_layers = 1;  // more: a per-layer view of a pool that so many layers share
+  int out_spread = 1;          // more: each output is one of so many that alternate along their first axis
 };
 
 class FlattenCase {

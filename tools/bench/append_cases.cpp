@@ -27,18 +27,16 @@ Quant of_v(Quant q) {
 }
 
 /// A cache of one side with its metadata, in the axes of nhd.
-void add_side(Context& context, Buffers& m, const Shape& s, Quant q, std::int64_t pages, Tensor& cache, Tensor& scales,
+void add_side(const Maker& make, const Shape& s, Quant q, std::int64_t pages, Tensor& cache, Tensor& scales,
               std::uint64_t& count) {
   Elem e = stored(q);
-  std::int64_t rows = pages * s.page * s.heads, width = codes(q, s.dim), numbers = metadata(q, s.dim);
-  cache = Tensor(m.room(context, static_cast<std::size_t>(rows * width * bytes(e)), "cache"), e,
-                 {pages, s.page, s.heads, width});
+  std::int64_t width = codes(q, s.dim), numbers = metadata(q, s.dim);
+  cache = make.room(e, {pages, s.page, s.heads, width}, "cache");
   std::int64_t written = width * bytes(e);
-  if (q == Quant::fp8) scales = Tensor(scalar(context, m, 0.02f, "scale"), Elem::f32, {1});
+  if (q == Quant::fp8) scales = Tensor(scalar(make.context, make.memory, 0.02f, "scale"), Elem::f32, {1});
   if (numbers > 0) {
     Elem meta = model_metadata(q) ? Elem::f16 : Elem::f32;
-    scales = Tensor(m.room(context, static_cast<std::size_t>(rows * numbers * bytes(meta)), "scales"), meta,
-                    {pages, s.page, s.heads, numbers});
+    scales = make.room(meta, {pages, s.page, s.heads, numbers}, "scales");
     written += numbers * bytes(meta);
   }
   count += static_cast<std::uint64_t>(s.tokens()) * static_cast<std::uint64_t>(s.heads * (s.dim * 2 + written));
@@ -47,20 +45,19 @@ void add_side(Context& context, Buffers& m, const Shape& s, Quant q, std::int64_
 std::unique_ptr<Workload> make_fill(Context& context, const Shape& s, int sets) {
   auto work = std::make_unique<CallWorkload<FillArgs>>(&Context::fill_kv_cache);
   Buffers& m = work->memory;
+  Maker make{context, m, s.tuning.spread};
   for (int i = 0; i < sets; ++i) {
     Paging paging(s.batch, s.length, s.page, static_cast<std::uint64_t>(i));
     FillArgs a;
     a.quant = s.quant;
     std::uint64_t count = 0;
     auto in = [&](const char* name) {
-      std::int64_t elements = std::int64_t{s.tokens()} * s.heads * s.dim;
-      return Tensor(numbers(context, m, Elem::bf16, elements, name, static_cast<std::uint64_t>(i)), Elem::bf16,
-                    {s.tokens(), s.heads, s.dim});
+      return make.numbers(Elem::bf16, {s.tokens(), s.heads, s.dim}, name, static_cast<std::uint64_t>(i));
     };
     a.k = in("k");
     a.v = in("v");
-    add_side(context, m, s, s.quant, paging.pages, a.k_cache, a.k_scales, count);
-    add_side(context, m, s, of_v(s.quant), paging.pages, a.v_cache, a.v_scales, count);
+    add_side(make, s, s.quant, paging.pages, a.k_cache, a.k_scales, count);
+    add_side(make, s, of_v(s.quant), paging.pages, a.v_cache, a.v_scales, count);
     a.block_table = Tensor(m.list(context, paging.table, "block_table"), Elem::i32, {s.batch, paging.columns});
     std::vector<std::int32_t> lengths(static_cast<std::size_t>(s.batch), s.length);
     a.kv_lengths = Tensor(m.list(context, lengths, "kv_lengths"), Elem::i32, {s.batch});
@@ -77,20 +74,18 @@ constexpr int latent = 512, rotated = 64, packed_row = 656;
 std::unique_ptr<Workload> make_concat(Context& context, const Shape& s, int sets, bool packed) {
   auto work = std::make_unique<CallWorkload<ConcatMlaArgs>>(&Context::concat_and_cache_mla);
   Buffers& m = work->memory;
+  Maker make{context, m, s.tuning.spread};
   for (int i = 0; i < sets; ++i) {
     Paging paging(s.batch, s.length, s.page, static_cast<std::uint64_t>(i));
     ConcatMlaArgs a;
     auto in = [&](int dim, const char* name) {
-      return Tensor(
-          numbers(context, m, Elem::bf16, std::int64_t{s.tokens()} * dim, name, static_cast<std::uint64_t>(i)),
-          Elem::bf16, {s.tokens(), dim});
+      return make.numbers(Elem::bf16, {s.tokens(), dim}, name, static_cast<std::uint64_t>(i));
     };
     a.kv_c = in(latent, "kv_c");
     a.k_pe = in(rotated, "k_pe");
     int row = packed ? packed_row : (latent + rotated) * 2;
-    std::byte* cache = m.room(context, static_cast<std::size_t>(paging.pages * s.page * row), "kv_cache");
-    a.kv_cache = packed ? Tensor(cache, Elem::u8, {paging.pages, s.page, packed_row})
-                        : Tensor(cache, Elem::bf16, {paging.pages, s.page, latent + rotated});
+    a.kv_cache = packed ? make.room(Elem::u8, {paging.pages, s.page, packed_row}, "kv_cache")
+                        : make.room(Elem::bf16, {paging.pages, s.page, latent + rotated}, "kv_cache");
     a.slots = Tensor(m.list(context, paging.slots(), "slots"), Elem::i64, {s.tokens()});
     a.tuning = {s.tuning.threads, s.tuning.unroll};
     work->args.push_back(a);

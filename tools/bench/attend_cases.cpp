@@ -80,15 +80,15 @@ struct Pages {
   std::vector<std::int32_t> table;
 };
 
-Tensor cache_tensor(Context& context, Buffers& m, const Shape& s, std::int64_t pages, int dim, std::uint64_t seed) {
-  std::byte* at = numbers(context, m, Elem::bf16, pages * s.page * s.kv_heads * dim, "cache", seed);
-  if (s.layout == CacheLayout::nhd) return Tensor(at, Elem::bf16, {pages, s.page, s.kv_heads, dim});
-  return Tensor(at, Elem::bf16, {pages, s.kv_heads, s.page, dim});
+Tensor cache_tensor(const Maker& make, const Shape& s, std::int64_t pages, int dim, std::uint64_t seed) {
+  if (s.layout == CacheLayout::nhd) return make.numbers(Elem::bf16, {pages, s.page, s.kv_heads, dim}, "cache", seed);
+  return make.numbers(Elem::bf16, {pages, s.kv_heads, s.page, dim}, "cache", seed);
 }
 
-std::unique_ptr<Workload> make(Context& context, const Shape& s, const attend::Tuning& tuning, int sets) {
+std::unique_ptr<Workload> make(Context& context, const Shape& s, const Tuning& tuning, int sets) {
   auto work = std::make_unique<CallWorkload<DecodeArgs>>(&Context::decode_attention);
   Buffers& m = work->memory;
+  Maker maker{context, m, tuning.spread};
   std::vector<std::int32_t> lengths = lengths_of(s);
   std::int64_t keys = 0;
   for (std::int32_t length : lengths) keys += length;
@@ -97,16 +97,14 @@ std::unique_ptr<Workload> make(Context& context, const Shape& s, const attend::T
     Pages pages(lengths, s.page, seed);
     DecodeArgs a;
     std::int64_t tokens = std::int64_t{s.batch} * s.queries;
-    a.q = Tensor(numbers(context, m, Elem::bf16, tokens * s.heads * s.dim_k, "q", seed), Elem::bf16,
-                 {tokens, s.heads, s.dim_k});
-    a.out = Tensor(m.room(context, static_cast<std::size_t>(tokens * s.heads * s.dim_v * 2), "out"), Elem::bf16,
-                   {tokens, s.heads, s.dim_v});
-    a.k_cache = cache_tensor(context, m, s, pages.count, s.dim_k, seed);
-    if (!s.joint) a.v_cache = cache_tensor(context, m, s, pages.count, s.dim_v, seed + 1000);
+    a.q = maker.numbers(Elem::bf16, {tokens, s.heads, s.dim_k}, "q", seed);
+    a.out = maker.room(Elem::bf16, {tokens, s.heads, s.dim_v}, "out");
+    a.k_cache = cache_tensor(maker, s, pages.count, s.dim_k, seed);
+    if (!s.joint) a.v_cache = cache_tensor(maker, s, pages.count, s.dim_v, seed + 1000);
     a.block_table = Tensor(m.list(context, pages.table, "block_table"), Elem::i32, {s.batch, pages.columns});
     a.lengths = Tensor(m.list(context, lengths, "lengths"), Elem::i32, {s.batch});
     a.layout = s.layout;
-    a.tuning = tuning;
+    a.tuning = tuning.attend;
     auto bytes = static_cast<std::int64_t>(context.decode_workspace(a));
     a.workspace = Tensor(m.room(context, static_cast<std::size_t>(bytes), "workspace"), Elem::u8, {bytes});
     work->args.push_back(a);
@@ -131,7 +129,7 @@ std::vector<Case> attend_cases(const Tuning& tuning, bool emulated) {
            0,
            row.us,
            static_cast<std::uint64_t>(bytes),
-           [s, t = tuning.attend](Context& context, int sets) { return make(context, s, t, sets); }};
+           [s, t = tuning](Context& context, int sets) { return make(context, s, t, sets); }};
     c.least_of_read = row.of_read, c.least_tflops = row.tflops;
     all.push_back(std::move(c));
   }

@@ -72,6 +72,10 @@ std::vector<Case> flatten_cases(const Tuning& tuning, bool emulated) {
   std::vector<Case> all;
   for (const Row& row : rows()) {
     FlattenShape shape = emulated ? shrunk(row.shape) : row.shape;
+    if (tuning.spread > 1) {
+      if (shape.page_stride_layers > 1) continue;  // a view already
+      shape.page_stride_layers = shape.out_spread = tuning.spread;
+    }
     shape.tuning = {tuning.threads, tuning.unroll, tuning.group, tuning.tiles};
     auto make = [shape](Context& context, int sets) { return std::make_unique<FlattenWorkload>(context, shape, sets); };
     all.push_back(

@@ -11,7 +11,7 @@ namespace {
 struct BenchOptions {
   std::string device = "auto", filter, attend;
   Tuning tuning;
-  bool list = false, json = false, kernels_only = false;
+  bool list = false, json = false, kernels_only = false, views = false;
   std::string child_compile, child_target, child_load, child_cache;  // how it calls itself; see start_up.h
 };
 
@@ -19,8 +19,12 @@ bool wanted(const Case& c, const std::string& filter) {
   return c.name.find(filter) != std::string::npos;
 }
 
+std::vector<Case> cases(const BenchOptions& options, bool emulated) {
+  return options.views ? cases_and_views(options.tuning, emulated) : all_cases(options.tuning, emulated);
+}
+
 int list(const BenchOptions& options) {
-  for (const Case& c : all_cases(options.tuning, false))
+  for (const Case& c : cases(options, false))
     if (wanted(c, options.filter)) fmt::print("{}\n", c.name);
   return 0;
 }
@@ -38,10 +42,12 @@ int bench(const BenchOptions& options) {
   report.emulated = context.emulated();
   progress("ceilings");
   report.ceilings = measure_ceilings(context, watch);
-  for (const Case& c : all_cases(options.tuning, report.emulated)) {
+  for (const Case& c : cases(options, report.emulated)) {
     if (!wanted(c, options.filter)) continue;
     progress(c.name);
     report.cases.push_back(run_case(context, watch, c, report.ceilings.read_gbps));
+    std::size_t count = report.cases.size();
+    if (c.view && count > 1 && !report.emulated) report.cases[count - 1].compare_with(report.cases[count - 2]);
   }
   if (report.cases.empty())
     fail(Code::argument, fmt::format("no case's name has '{}' in it", options.filter),
@@ -106,6 +112,7 @@ int main(int argc, char** argv) {
   app.add_option("--attend", options.attend,
                  "attention: rows, keys, stages, down, across, teams, parts, least, such as keys=16,stages=4")
       ->type_name("LIST");
+  app.add_flag("--views", options.views, "each case again with tensors that are views of larger ones");
   app.add_flag("--kernels-only", options.kernels_only, "leave out what starting and launching cost the host");
   app.add_flag("--json", options.json, "one JSON object on stdout instead of tables");
   app.add_option("--child-compile", options.child_compile)->group("");  // hidden: it calls itself

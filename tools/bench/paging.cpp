@@ -58,15 +58,21 @@ std::vector<std::int32_t> Paging::starts() const {
   return all;
 }
 
-std::byte* numbers(Context& context, Buffers& memory, Elem e, std::int64_t elements, const char* label,
-                   std::uint64_t seed) {
-  auto total = static_cast<std::size_t>(elements * bytes(e));
-  std::byte* at = memory.room(context, total, label);
-  std::vector<std::byte> block =
-      some_numbers(e, std::min<std::size_t>(static_cast<std::size_t>(elements), 1 << 20), seed);
+Tensor Maker::room(Elem e, Sizes sizes, const char* label) const {
+  Tensor t(nullptr, e, sizes);
+  t.data = memory.room(context, static_cast<std::size_t>(t.shape[0] * t.stride[0] * spread * bytes(e)), label);
+  t.stride[0] *= spread;
+  return t;
+}
+
+Tensor Maker::numbers(Elem e, Sizes sizes, const char* label, std::uint64_t seed) const {
+  Tensor t = room(e, sizes, label);
+  auto total = static_cast<std::size_t>(t.shape[0] * t.stride[0]), most = std::size_t{1} << 20;
+  std::vector<std::byte> block = some_numbers(e, std::min(total, most), seed);
+  total *= static_cast<std::size_t>(bytes(e));
   for (std::size_t done = 0; done < total; done += block.size())
-    context.copy_in(at + done, block.data(), std::min(block.size(), total - done));
-  return at;
+    context.copy_in(static_cast<std::byte*>(t.data) + done, block.data(), std::min(block.size(), total - done));
+  return t;
 }
 
 std::byte* scalar(Context& context, Buffers& memory, float value, const char* label) {

@@ -1,8 +1,10 @@
 // What the cases of all families share: batches of sequences whose pages lie in random order, and numbers as a model's.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <vector>
 
+#include "kernels/common/tensor.h"
 #include "runtime/base/elem.h"
 #include "tools/device_memory.h"
 
@@ -23,9 +25,19 @@ struct Paging {
   std::vector<std::int32_t> starts() const;
 };
 
-/// Room for `elements` of `e`, filled with numbers of a normal distribution (floats) or with random bytes.
-std::byte* numbers(Context& context, Buffers& memory, Elem e, std::int64_t elements, const char* label,
-                   std::uint64_t seed);
+/// Makes the tensors of a case: packed, or, with a spread of n, each the first of n that alternate along their first
+/// axis (a layer of a pool, K beside V).
+struct Maker {
+  using Sizes = std::initializer_list<std::int64_t>;
+  Context& context;
+  Buffers& memory;
+  int spread = 1;
+
+  /// Contents undefined.
+  Tensor room(Elem e, Sizes sizes, const char* label) const;
+  /// Numbers of a normal distribution (floats), or random bytes.
+  Tensor numbers(Elem e, Sizes sizes, const char* label, std::uint64_t seed) const;
+};
 
 /// One f32 on the device.
 std::byte* scalar(Context& context, Buffers& memory, float value, const char* label);

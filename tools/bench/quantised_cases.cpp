@@ -24,21 +24,20 @@ flatten::Tuning tuning_of(const Tuning& t) {
 }
 
 /// Codes and metadata of one side, and its output.
-void add_side(Context& context, Buffers& m, const Shape& s, Quant q, Tensor& cache, Tensor& scales, Tensor& out,
+void add_side(const Maker& make, const Shape& s, Quant q, Tensor& cache, Tensor& scales, Tensor& out,
               std::uint64_t& count) {
   std::int64_t pages = s.batch * ((s.length + s.page - 1) / s.page), width = codes(q, s.dim), meta = metadata(q, s.dim);
   Elem e = q == Quant::fp8 || q == Quant::fp8_group ? Elem::e4m3 : Elem::u8;
-  std::int64_t rows = pages * s.page * s.heads, moved = width + s.dim * 2;
-  cache = Tensor(numbers(context, m, e, rows * width, "cache", 1), e, {pages, s.page, s.heads, width});
-  if (q == Quant::fp8) scales = Tensor(scalar(context, m, 0.02f, "scale"), Elem::f32, {1});
+  std::int64_t moved = width + s.dim * 2;
+  cache = make.numbers(e, {pages, s.page, s.heads, width}, "cache", 1);
+  if (q == Quant::fp8) scales = Tensor(scalar(make.context, make.memory, 0.02f, "scale"), Elem::f32, {1});
   if (meta > 0) {
     Elem type = model_metadata(q) ? Elem::f16 : Elem::f32;
-    scales = Tensor(numbers(context, m, type, rows * meta, "scales", 2), type, {pages, s.page, s.heads, meta});
+    scales = make.numbers(type, {pages, s.page, s.heads, meta}, "scales", 2);
     moved += meta * bytes(type);
   }
-  std::byte* at = m.room(context, static_cast<std::size_t>(s.tokens() * s.heads * s.dim * 2), "out");
-  out = s.out == FlattenArgs::Out::shd ? Tensor(at, Elem::bf16, {s.tokens(), s.heads, s.dim})
-                                       : Tensor(at, Elem::bf16, {s.heads, s.tokens(), s.dim});
+  out = s.out == FlattenArgs::Out::shd ? make.room(Elem::bf16, {s.tokens(), s.heads, s.dim}, "out")
+                                       : make.room(Elem::bf16, {s.heads, s.tokens(), s.dim}, "out");
   count += static_cast<std::uint64_t>(s.tokens() * s.heads * moved);
 }
 
@@ -49,8 +48,9 @@ std::unique_ptr<Workload> make_flatten(Context& context, const Shape& s, int set
     Buffers& m = work->memory;
     FlattenArgs a;
     std::uint64_t count = 0;
-    add_side(context, m, s, s.quant, a.k_cache, a.k_scales, a.k_out, count);
-    add_side(context, m, s, s.quant == Quant::turbo4 ? Quant::turbo2 : s.quant, a.v_cache, a.v_scales, a.v_out, count);
+    Maker make{context, m, s.tuning.spread};
+    add_side(make, s, s.quant, a.k_cache, a.k_scales, a.k_out, count);
+    add_side(make, s, s.quant == Quant::turbo4 ? Quant::turbo2 : s.quant, a.v_cache, a.v_scales, a.v_out, count);
     a.block_table = Tensor(m.list(context, paging.table, "block_table"), Elem::i32, {s.batch, paging.columns});
     a.lengths =
         Tensor(m.list(context, std::vector<std::int32_t>(static_cast<std::size_t>(s.batch), s.length), "lengths"),
@@ -70,10 +70,9 @@ std::unique_ptr<Workload> make_mla(Context& context, const Shape& s, int sets) {
     Paging paging(s.batch, s.length, s.page, static_cast<std::uint64_t>(i));
     Buffers& m = work->memory;
     FlattenMlaArgs a;
-    a.cache = Tensor(numbers(context, m, Elem::u8, paging.pages * s.page * 656, "cache", 1), Elem::u8,
-                     {paging.pages, s.page, 1, 656});
-    std::byte* out = m.room(context, static_cast<std::size_t>(s.tokens() * 576 * 2), "out");
-    a.out = Tensor(out, Elem::bf16, {s.tokens(), 1, 576});
+    Maker make{context, m, s.tuning.spread};
+    a.cache = make.numbers(Elem::u8, {paging.pages, s.page, 1, 656}, "cache", 1);
+    a.out = make.room(Elem::bf16, {s.tokens(), 1, 576}, "out");
     a.block_table = Tensor(m.list(context, paging.table, "block_table"), Elem::i32, {s.batch, paging.columns});
     a.lengths =
         Tensor(m.list(context, std::vector<std::int32_t>(static_cast<std::size_t>(s.batch), s.length), "lengths"),
@@ -93,9 +92,9 @@ std::unique_ptr<Workload> make_gather(Context& context, const Shape& s, int sets
     Paging paging(s.batch, s.length, s.page, static_cast<std::uint64_t>(i));
     Buffers& m = work->memory;
     GatherArgs a;
-    a.src = Tensor(numbers(context, m, e, paging.pages * s.page * s.dim, "src", 1), e, {paging.pages, s.page, s.dim});
-    a.dst = Tensor(m.room(context, static_cast<std::size_t>(s.tokens() * s.dim * 2), "dst"), Elem::bf16,
-                   {s.tokens(), s.dim});
+    Maker make{context, m, s.tuning.spread};
+    a.src = make.numbers(e, {paging.pages, s.page, s.dim}, "src", 1);
+    a.dst = make.room(Elem::bf16, {s.tokens(), s.dim}, "dst");
     if (fp8) a.scale = Tensor(scalar(context, m, 0.02f, "scale"), Elem::f32, {1});
     a.block_table = Tensor(m.list(context, paging.table, "block_table"), Elem::i32, {s.batch, paging.columns});
     a.cu_seq_lens = Tensor(m.list(context, paging.starts(), "cu_seq_lens"), Elem::i32, {s.batch + 1});

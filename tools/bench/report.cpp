@@ -14,6 +14,7 @@ Json timing_json(const Timing& t) {
 }
 
 std::string bar_text(const Case& c) {
+  if (c.view) return fmt::format("≥ {:.2f}", least_of_packed);
   if (c.least_of_copy > 0) return fmt::format("≥ {:.2f}", c.least_of_copy);
   if (c.least_of_read > 0) return fmt::format("≥ {:.2f} read", c.least_of_read);
   if (c.least_tflops > 0) return fmt::format("≥ {} TFLOP/s", c.least_tflops);
@@ -23,6 +24,7 @@ std::string bar_text(const Case& c) {
 std::string row(const CaseResult& r) {
   if (!r.skipped.empty()) return fmt::format("{:<38} {}\n", r.what.name, r.skipped);
   std::string verdict = !r.met() ? "" : *r.met() ? "met" : "missed";
+  if (r.of_packed) verdict += fmt::format(" {:.3f} of packed", *r.of_packed);
   return fmt::format(
       "{:<38} {:>9.2f} {:>9.2f} {:>9.2f} {:>8.0f} {:>8.0f} {:>7.3f} {:>7.3f} {:>7.1f} {:>7.1f}  {:>13} {}\n",
       r.what.name, r.kernel.median, r.kernel.low, r.kernel.high, r.gbps(), r.copy_gbps(), r.of_copy(), r.of_read(),
@@ -47,6 +49,7 @@ Json case_json(const CaseResult& r) {
   if (r.what.least_tflops > 0) j["bar_tflops"] = r.what.least_tflops;
   if (r.what.least_of_copy > 0) j["bar_fraction_of_copy"] = r.what.least_of_copy;
   if (r.what.most_us > 0) j["bar_microseconds"] = r.what.most_us;
+  if (r.of_packed) j["fraction_of_packed"] = *r.of_packed;
   if (r.met()) j["met"] = *r.met();
   return j;
 }
@@ -75,8 +78,10 @@ std::string as_table(const Report& r) {
   text += "\n" + start_up_text(r.start_up);
   if (r.host.measured)
     text += fmt::format(
-        "host time of a launch: {:.3f} µs, bare cuLaunchKernelEx {:.3f} µs, difference {:.3f} µs (bar 0.2)\n",
-        r.host.flatten.median, r.host.bare.median, r.host.flatten.median - r.host.bare.median);
+        "host time of a launch: {:.3f} µs, bare cuLaunchKernelEx {:.3f} µs, difference {:.3f} µs (bar 0.2); of another "
+        "shape each time: {:.3f} µs\n",
+        r.host.flatten.median, r.host.bare.median, r.host.flatten.median - r.host.bare.median,
+        r.host.changing.median - r.host.bare.median);
   return text;
 }
 
@@ -92,6 +97,7 @@ std::string as_json(const Report& r) {
   if (r.start_up.load_ms) j["warm_load_ms"] = timing_json(*r.start_up.load_ms);
   if (r.host.measured)
     j["host"] = {{"flatten_us", timing_json(r.host.flatten)},
+                 {"changing_us", timing_json(r.host.changing)},
                  {"bare_us", timing_json(r.host.bare)},
                  {"difference_us", r.host.flatten.median - r.host.bare.median}};
   return j.dump(2) + "\n";

@@ -45,19 +45,18 @@ Args common(Context& context, Buffers& m, const Shape& s, std::uint64_t seed) {
   for (int b = 0; b <= s.batch; ++b) indptr.push_back(b * static_cast<std::int32_t>(paging.columns));
 
   Args a;
+  Maker make{context, m, s.tuning.spread};
   auto in = [&](std::int64_t heads, int dim, const char* name) {
-    return Tensor(numbers(context, m, Elem::bf16, t * heads * dim, name, seed++), Elem::bf16, {t, heads, dim});
+    return make.numbers(Elem::bf16, {t, heads, dim}, name, seed++);
   };
   a.q_rope = in(s.query_heads, s.rope_dim, "q_rope");
   a.q_nope = in(s.query_heads, s.nope_dim, "q_nope");
   a.k_rope = in(s.kv_heads, s.rope_dim, "k_rope");
   a.k_nope = in(s.kv_heads, s.nope_dim, "k_nope");
-  std::byte* out = m.room(context, static_cast<std::size_t>(t * s.query_heads * s.dim()), "q_out");
-  std::int64_t row = s.query_heads * s.dim();
-  a.q_rope_out = Tensor(out, Elem::e4m3, {t, s.query_heads, s.rope_dim}, {row, s.dim(), 1});
-  a.q_nope_out = Tensor(out + s.rope_dim, Elem::e4m3, {t, s.query_heads, s.nope_dim}, {row, s.dim(), 1});
-  a.cos_sin_cache = Tensor(numbers(context, m, Elem::f32, max_position * s.rope_dim, "cos_sin_cache", seed++),
-                           Elem::f32, {max_position, s.rope_dim});
+  a.q_rope_out = a.q_nope_out = make.room(Elem::e4m3, {t, s.query_heads, s.dim()}, "q_out");
+  a.q_rope_out.shape[2] = s.rope_dim, a.q_nope_out.shape[2] = s.nope_dim;
+  a.q_nope_out.data = static_cast<std::byte*>(a.q_nope_out.data) + s.rope_dim;
+  a.cos_sin_cache = Maker{context, m}.numbers(Elem::f32, {max_position, s.rope_dim}, "cos_sin_cache", seed++);
   a.pos_ids = Tensor(m.list(context, angle, "pos_ids"), Elem::i32, {t});
   a.batch_indices = Tensor(m.list(context, batch, "batch_indices"), Elem::i32, {t});
   a.positions = Tensor(m.list(context, position, "positions"), Elem::i32, {t});
@@ -70,9 +69,9 @@ Args common(Context& context, Buffers& m, const Shape& s, std::uint64_t seed) {
 
 Tensor cache(Context& context, Buffers& m, const Shape& s, int heads, int dim, const char* name) {
   std::int64_t pages = Paging(s.batch, s.length, s.page, 1).pages;
-  std::byte* at = m.room(context, static_cast<std::size_t>(pages * s.page * heads * dim), name);
-  if (s.mla) return Tensor(at, Elem::e4m3, {pages, s.page, dim});
-  return Tensor(at, Elem::e4m3, {pages, s.page, heads, dim});
+  Maker make{context, m, s.tuning.spread};
+  if (s.mla) return make.room(Elem::e4m3, {pages, s.page, dim}, name);
+  return make.room(Elem::e4m3, {pages, s.page, heads, dim}, name);
 }
 
 std::unique_ptr<Workload> make_gqa(Context& context, const Shape& s, int sets) {
@@ -80,9 +79,8 @@ std::unique_ptr<Workload> make_gqa(Context& context, const Shape& s, int sets) {
   for (int i = 0; i < sets; ++i) {
     auto seed = static_cast<std::uint64_t>(10 * i + 1);
     auto a = common<RopeAppendArgs>(context, work->memory, s, seed);
-    a.v = Tensor(
-        numbers(context, work->memory, Elem::bf16, std::int64_t{s.tokens()} * s.kv_heads * s.dim(), "v", seed + 9),
-        Elem::bf16, {s.tokens(), s.kv_heads, s.dim()});
+    Maker make{context, work->memory, s.tuning.spread};
+    a.v = make.numbers(Elem::bf16, {s.tokens(), s.kv_heads, s.dim()}, "v", seed + 9);
     a.k_cache = cache(context, work->memory, s, s.kv_heads, s.dim(), "k_cache");
     a.v_cache = cache(context, work->memory, s, s.kv_heads, s.dim(), "v_cache");
     work->args.push_back(a);

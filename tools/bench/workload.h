@@ -27,6 +27,7 @@ class Workload {
 struct Tuning {
   int threads = 0, unroll = 0, group = 0, tiles = 0;
   attend::Tuning attend;
+  int spread = 1;  // more: tensors are views; see Maker
 };
 
 struct Case {
@@ -39,6 +40,7 @@ struct Case {
   std::function<std::unique_ptr<Workload>(Context& context, int sets)> make;
   double least_of_read = 0;  // the bar, as a fraction of reading alone; 0: none
   double least_tflops = 0;   // the bar, in 10^12 operations a second; 0: none
+  bool view = false;         // its tensors are not packed: they lie in twice as much memory
 };
 
 /// A call of Context with arguments that were made beforehand.
