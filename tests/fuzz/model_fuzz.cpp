@@ -1,4 +1,4 @@
-// A model's config.json: refused, or every Spec that serving it asks for can be made a request of.
+// A model's config.json: refused, or every Spec that serving it asks for is canonical, or too large for its family.
 #include "kernels/registry.h"
 #include "pagejit_models.h"
 #include "tests/fuzz/fuzz.h"
@@ -13,7 +13,8 @@ bool accepts(std::string_view input) {
          "a shape that was accepted has no empty dimension");
   for (const Family& family : families())
     for (const std::string& line : family.specs_for_model(model.shape({16})))
-      expect(family.canonical(line) == line, "a model asks for Specs that there are");
+      taken(Code::argument,
+            [&] { expect(family.canonical(line) == line, "a model asks for Specs as they are printed"); });
   return true;
 }
 

@@ -27,6 +27,8 @@ TEST_CASE("bad input: every program refuses it with its reason") {
   TemporaryFolder folder;
   std::ofstream(folder.path() + "/broken.json") << "{\"num_hidden_layers\": 3,\n";
   std::ofstream(folder.path() + "/empty.json") << "{}";
+  std::ofstream(folder.path() + "/huge.json")
+      << R"({"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 9152})";
   std::string cd = "cd '" + folder.path() + "' && ";
   for (Wrong w :
        {Wrong{"pagejit-demo --model llama-9", 2, "llama-9"}, Wrong{"pagejit-demo --model broken.json", 2, "not JSON"},
@@ -36,7 +38,8 @@ TEST_CASE("bad input: every program refuses it with its reason") {
         Wrong{"pagejit-demo --frobnicate", 2, "frobnicate"},
         Wrong{"pagejit-bench --filter no-such-case --device none", 2, "none"},
         Wrong{"pagejit-precompile --spec 'flatten page=0' --target sm_90a", 0, ""},
-        Wrong{"pagejit-precompile --model broken.json --target sm_90a", 0, ""}}) {
+        Wrong{"pagejit-precompile --model broken.json --target sm_90a", 0, ""},
+        Wrong{"pagejit-precompile --model huge.json --target sm_90a --dry-run", 2, "huge.json"}}) {
     bool needs_compiler = w.code == 0;  // without the compiler these end earlier, with code 8
     Ran ran = run_program(cd + w.command);
     CAPTURE(w.command);

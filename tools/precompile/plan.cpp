@@ -33,7 +33,11 @@ std::vector<std::string> lines_of(const Wish& wish) {
   for (const std::string& name : cli::split(wish.models)) {
     ModelShape shape = load_model(name).shape(wish.pages, quants);
     for (const Family& family : families())
-      for (std::string& line : family.specs_for_model(shape)) lines.push_back(std::move(line));
+      for (const std::string& line : family.specs_for_model(shape)) try {
+          lines.push_back(family.canonical(line));
+        } catch (const Error& e) {
+          throw e.with("model", name);  // it is larger than a family can serve
+        }
   }
   return lines;
 }
