@@ -1,0 +1,11 @@
+char ncclCommResume[64];
+char ncclCommGrow[64];
+char ncclCommMemStats[64];
+char ncclCommGetUniqueId[64];
+char ncclWaitSignal[64];
+char ncclGetLsaMultimemDevicePointer[64];
+char ncclCommSuspend[64];
+char ncclGetPeerDevicePointer[64];
+char ncclPutSignal[64];
+char ncclWinGetUserPtr[64];
+char ncclSignal[64];

@@ -1,0 +1,84 @@
+"""Attention over a paged cache. Semantics: the comment of `DecodeArgs` in kernels/attend/args.h."""
+
+from __future__ import annotations
+
+from . import _core
+from ._outputs import Array, empty, workspace as _workspace
+
+
+def decode_attention(
+    q: Array,
+    k_cache: Array,
+    v_cache: Array | None,
+    block_table: Array,
+    seq_lens: Array,
+    *,
+    query_indptr: Array | None = None,
+    scale: float | None = None,
+    causal: bool = True,
+    window_left: int = -1,
+    window_right: int = -1,
+    softcap: float = 0.0,
+    sinks: Array | None = None,
+    alibi_slopes: Array | None = None,
+    k_scale: Array | None = None,
+    v_scale: Array | None = None,
+    quant_policy: int | str = 0,
+    kv_layout: str = "NHD",
+    page_size: int = 0,
+    max_queries: int = 0,
+    empty_lse_pos_inf: bool = False,
+    out: Array | None = None,
+    lse: Array | None = None,
+    return_lse: bool = False,
+    workspace: Array | None = None,
+) -> Array | tuple[Array, Array]:
+    """Attention of a few query tokens a sequence over its whole paged cache.
+
+    Args:
+        q: `[tokens, heads, dim]` float16 or bfloat16: the queries of all sequences, each sequence's last tokens.
+        k_cache: `[pages, page, kv_heads, dim]` ("NHD") or `[pages, kv_heads, page, dim]` ("HND"), or
+            `[tokens, kv_heads, dim]` with `page_size`. As `q`, or codes.
+        v_cache: As `k_cache`, with a head dim and strides of its own. None: V is the first elements of K (MLA), as many
+            as `out` has.
+        block_table: `[batch, columns]` page ids, int32 or int64. Entries past a sequence's end are never read.
+        seq_lens: `[batch]` int32 or int64: keys of each sequence, its queries' own among them.
+        query_indptr: `[batch + 1]` int32: the first query of each sequence; None: all have `tokens / batch`.
+        scale: Of the scores; None: 1 / sqrt(dim).
+        causal: A query sees no key behind its own position.
+        window_left: How many keys before its position a query sees; −1: all.
+        window_right: The same behind it.
+        softcap: Scores become softcap * tanh(score / softcap); 0: they do not.
+        sinks: `[heads]` float32, or None.
+        alibi_slopes: `[heads]` float32, or None.
+        k_scale: Scales of a quantised cache, as in `flatten_kv_cache`.
+        v_scale: As `k_scale`.
+        quant_policy: As in `flatten_kv_cache`: none, fp8, int8, int4.
+        kv_layout: "NHD" or "HND".
+        page_size: Rows of a page, of 3-dimensional caches only.
+        max_queries: With `query_indptr`: no sequence has more queries.
+        empty_lse_pos_inf: The lse of a row that sees nothing is +inf, not −inf.
+        out: `[tokens, heads, dim_v]` to write to, as `q`.
+        lse: `[tokens, heads]` float32 to write to.
+        return_lse: The lse is returned as well, and made if it is None.
+        workspace: uint8, 16-byte aligned, to work in; None: made for the call, by torch's allocator on a GPU.
+
+    Returns:
+        `out`, or `(out, lse)`.
+    """
+    if out is None:
+        if v_cache is None:
+            raise ValueError("decode_attention: out is missing: with v_cache None its last dimension says what V is")
+        out = empty("decode_attention", q, (*q.shape[:-1], _dim_v(v_cache, quant_policy)))
+    if lse is None and return_lse:
+        lse = empty("decode_attention", q, tuple(q.shape[:-1]), "float32")
+    _core.decode_attention(
+        q, k_cache, v_cache, block_table, seq_lens, query_indptr, k_scale, v_scale, sinks, alibi_slopes, quant_policy,
+        kv_layout, scale, softcap, causal, window_left, window_right, page_size, max_queries, empty_lse_pos_inf, out,
+        lse, workspace, _workspace,
+    )  # fmt: skip
+    return (out, lse) if return_lse else out
+
+
+def _dim_v(v_cache: Array, quant_policy: int | str) -> int:
+    return v_cache.shape[-1] * (2 if quant_policy in (4, "int4") else 1)
