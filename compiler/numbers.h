@@ -3,6 +3,8 @@
 // Codes come and go as i8, four to a register: what was loaded as one vector is decoded word by word, and what is
 // encoded is ready to be stored as one vector.
 #pragma once
+#include <array>
+
 #include "compiler/kernel.h"
 
 namespace pagejit {
@@ -35,6 +37,13 @@ Tile power_of_two_above(const Tile& x);
 /// register, or, if warps hold the other element, shared memory and two barriers (every thread of the block must come
 /// here).
 Tile flipped(Kernel& k, const Tile& a, int dim, int bit);
+
+/// What a byte holds: a number, or two of half a byte.
+enum class Codes { e4m3, e5m2, u8, low4, high4 };
+/// Codes as f16, exactly, from words of four of them (i32, or registers 2i and 2i + 1 of 16-bit elements): of each word
+/// bytes 0 and 2 in the first tile, 1 and 3 in the second, a pair a word; the layout is for the caller to name. Bytes come
+/// less 128 and half bytes less 8: small numbers, whose sums lose least.
+std::array<Tile, 2> half_pairs(const Tile& words, Codes codes);
 
 namespace detail {
 // fp8 where the machine has no such conversion: sm_80 and sm_86.

@@ -42,6 +42,12 @@ SharedTile::SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, in
       placement_(Placement::swizzled(rows, columns, bytes(elem))),
       memory_(k.shared(name, elem, rows * columns * stages)) {}
 
+SharedTile SharedTile::as(Elem elem) const {
+  int columns = placement_.shape()[1] * bytes(memory_.elem()) / bytes(elem);
+  return SharedTile(kernel_, Placement::swizzled(placement_.shape()[0], columns, bytes(elem)),
+                    Pointer(elem, memory_.site(), memory_.space(), memory_.base(), {}));
+}
+
 Pointer SharedTile::at(const Layout& layout, const Value& stage) const {
   return memory_ + stage * placement_.elements() + offsets(kernel_, layout, placement_);
 }

@@ -9,6 +9,10 @@ class SharedTile {
  public:
   SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages = 1);
 
+  /// The same memory as elements of another size: a row of u8 is a row of a quarter as many i32.
+  SharedTile as(Elem elem) const;
+  int columns() const { return placement_.shape()[1]; }
+
   /// Where each element of a [rows, columns] tile of `layout` lies.
   Pointer at(const Layout& layout, const Value& stage) const;
   /// Where several threads hold an element, one of them writes it.
@@ -24,6 +28,9 @@ class SharedTile {
   Tile load_transposed(const Layout& layout, const Value& stage, int column = 0) const;
 
  private:
+  SharedTile(Kernel& k, Placement placement, Pointer memory)
+      : kernel_(k), placement_(std::move(placement)), memory_(std::move(memory)) {}
+
   Kernel& kernel_;
   Placement placement_;
   Pointer memory_;

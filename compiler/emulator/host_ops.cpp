@@ -241,6 +241,14 @@ void emu_from_e4m3x4(void*, float* out, i32 word) {
   for (int i = 0; i < 4; ++i) out[i] = e4m3_to_f32(static_cast<std::uint8_t>(bits(word) >> 8 * i));
 }
 
+void emu_halves_of_e4m3x4(void*, i32* out, i32 word) {
+  for (int i = 0; i < 2; ++i) {
+    u32 low = f32_to_f16(e4m3_to_f32(static_cast<std::uint8_t>(bits(word) >> 16 * i)));
+    u32 high = f32_to_f16(e4m3_to_f32(static_cast<std::uint8_t>(bits(word) >> (16 * i + 8))));
+    out[i] = signed_bits(high << 16 | low);
+  }
+}
+
 // Launches run one after another: what came before is done, and what comes after has not begun.
 void emu_dependency_wait(void*) {}
 void emu_dependents_launch(void*) {}

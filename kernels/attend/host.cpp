@@ -47,15 +47,24 @@ void check_numbers(const DecodeArgs& a) {
     bad("window_left", static_cast<double>(a.window_left), "0 or more, or -1 for no bound");
   if (a.window_right < -1) [[unlikely]]
     bad("window_right", static_cast<double>(a.window_right), "0 or more, or -1 for no bound");
-  if (a.quant != Quant::none) [[unlikely]]
-    fail(Code::argument, fmt::format("quant is {}; expected none", name_of(a.quant)), {{"argument", "quant"}});
+  if (a.quant != Quant::none && a.quant != Quant::fp8 && a.quant != Quant::int8 && a.quant != Quant::int4) [[unlikely]]
+    fail(Code::argument, fmt::format("quant is {}; expected none, fp8, int8 or int4", name_of(a.quant)),
+         {{"argument", "quant"}});
 }
 
 std::int64_t bound(std::int64_t window) {
   return window < 0 ? no_bound : std::min(window, no_bound);
 }
 
-Spec choose_spec(const DecodeArgs& a, const CacheView& k, const CacheView& v, bool joint) {
+/// K's and V's tensors, and what stands beside them.
+struct Views {
+  bool joint;
+  CacheView k, v;
+  ScalesView k_scales, v_scales;
+};
+
+Spec choose_spec(const DecodeArgs& a, const Views& views) {
+  const auto& [joint, k, v, k_scales, v_scales] = views;
   Spec s;
   s.q = a.q.elem, s.k = k.t->elem, s.v = v.t->elem;
   s.quant = a.quant;
@@ -73,16 +82,26 @@ Spec choose_spec(const DecodeArgs& a, const CacheView& k, const CacheView& v, bo
   alignment.add(*k.t);
   if (!joint) alignment.add(*v.t);
   alignment.add(a.q), alignment.add(a.out);
+  if (model_metadata(a.quant)) {
+    s.meta = k_scales.t->elem;
+    for (const Tensor* t : {k_scales.t, v_scales.t})
+      if (t) alignment.add(*t, 2 * bytes(t->elem));
+  }
   s.align = alignment.get();
   return s;
 }
 
-void fill(Params& p, const DecodeArgs& a, const CacheView& k, const CacheView& v, const Spec& s) {
+void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
+  const auto& [joint, k, v, k_scales, v_scales] = views;
   p.q = a.q.data, p.q_token = a.q.step(0), p.q_head = a.q.step(1);
   p.out = a.out.data, p.out_token = a.out.step(0), p.out_head = a.out.step(1);
   p.lse = a.lse.data, p.lse_token = a.lse.step(0), p.lse_head = a.lse.step(1);
   p.k_cache = k.t->data, p.k_page = k.page_step, p.k_row = k.row_step, p.k_head = k.head_step;
   p.v_cache = v.t->data, p.v_page = v.page_step, p.v_row = v.row_step, p.v_head = v.head_step;
+  auto data = [](const ScalesView& scales) { return scales.t ? scales.t->data : nullptr; };
+  p.k_scales = data(k_scales), p.k_scales_page = k_scales.page_step, p.k_scales_row = k_scales.row_step;
+  p.v_scales = data(v_scales), p.v_scales_page = v_scales.page_step, p.v_scales_row = v_scales.row_step;
+  p.k_scales_head = k_scales.head_step, p.v_scales_head = v_scales.head_step;
   p.table = a.block_table.data, p.table_row = a.block_table.step(0);
   p.lengths = a.lengths.data, p.indptr = a.query_indptr.data;
   p.sinks = a.sinks.data, p.slopes = a.alibi_slopes.data;
@@ -139,25 +158,27 @@ void plan_parts(const DecodeArgs& a, Plan& out) {
 
 bool plan_without_workspace(const DecodeArgs& a, int multiprocessors, Plan& out) {
   check_numbers(a);
-  bool joint = is_joint(a);
-  CacheView k = view_keys(a), v = joint ? k : view_values(a);
+  Views views{is_joint(a), view_keys(a), {}, {}, {}};
+  bool joint = views.joint;
+  views.v = joint ? views.k : view_values(a);
+  const CacheView &k = views.k, &v = views.v;
   check_dense(a, k.heads);
-  view_scales(a, a.k_scales, k);
+  views.k_scales = view_scales(a, a.k_scales, k);
   check_size(q_names, "elements a head", a.q.shape[2], k.names, k.width * per_code(a.quant));
   if (!joint) {
     check_elem(v.names, *v.t, k.names, k.t->elem);
     check_size(v.names, "rows a page", v.page, k.names, k.page);
     check_size(v.names, "heads", v.heads, k.names, k.heads);
     check_size(v.names, "pages", v.pages, k.names, k.pages);
-    view_scales(a, a.v_scales, v);
+    views.v_scales = view_scales(a, a.v_scales, v);
   }
-  out.spec = choose_spec(a, k, v, joint);
+  out.spec = choose_spec(a, views);
   std::int64_t queries = queries_of(a), rows = queries * out.spec.group;
   check_range(q_names, a.q, "rows a KV head and sequence", rows, 0, 1 << 24);
   choose_team(out.spec, rows, a.tuning);
-  if (a.q.elem != k.t->elem) check_elem(k.names, *k.t, q_names, a.q.elem);
+  if (a.quant == Quant::none) check_elem(k.names, *k.t, q_names, a.q.elem);
   check(out.spec);
-  fill(out.params, a, k, v, out.spec);
+  fill(out.params, a, views, out.spec);
   out.params.queries = static_cast<std::int32_t>(queries);
   out.params.row_tiles =
       static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div<std::int64_t>(rows, out.spec.rows)));

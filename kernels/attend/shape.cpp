@@ -11,12 +11,13 @@ namespace {
 
 constexpr int block_bytes = 96 << 10;  // of shared memory: what every chip has
 
+/// Of shared memory, for one turn's keys of one team.
 int stage_bytes(const Spec& s) {
-  int all = 0;
-  for (const Piece& p : pieces(0, s.dim_k)) all += p.size / per_code(s.quant) * bytes(s.k);
+  int all = 0, pair = model_metadata(s.quant) ? 2 * bytes(s.meta) : 0;
+  for (const Piece& p : pieces(0, codes(s.quant, s.dim_k))) all += p.size * bytes(s.k);
   if (!s.joint)
-    for (const Piece& p : pieces(0, s.dim_v)) all += p.size / per_code(s.quant) * bytes(s.v);
-  return all * s.keys;
+    for (const Piece& p : pieces(0, codes(s.quant, s.dim_v))) all += p.size * bytes(s.v);
+  return (all + (s.joint ? pair : 2 * pair)) * s.keys;
 }
 
 int floor_power(int n) {
@@ -54,8 +55,15 @@ void check(const Spec& s) {
   check_fields(s);
   bool half = s.q == Elem::f16 || s.q == Elem::bf16;
   need(half, "q", name_of(s.q), "f16 or bf16");
-  need(s.quant == Quant::none, "quant", name_of(s.quant), "none");
-  need(s.k == s.q, "k", name_of(s.k), "the same as q");
+  need(s.quant == Quant::none || s.quant == Quant::fp8 || s.quant == Quant::int8 || s.quant == Quant::int4, "quant",
+       name_of(s.quant), "none, fp8, int8 or int4");
+  bool stored = s.quant == Quant::none  ? s.k == s.q
+                : s.quant == Quant::fp8 ? s.k == Elem::e4m3 || s.k == Elem::e5m2
+                                        : s.k == Elem::u8;
+  need(stored, "k", name_of(s.k),
+       s.quant == Quant::none  ? "the same as q"
+       : s.quant == Quant::fp8 ? "e4m3 or e5m2"
+                               : "u8");
   need(s.v == s.k, "v", name_of(s.v), "the same as k");
   need(is_model_float(s.meta), "meta", name_of(s.meta), "f16, bf16 or f32");
   need(is_index(s.table), "table", name_of(s.table), "i32 or i64");
@@ -66,14 +74,17 @@ void check(const Spec& s) {
        s.joint ? "at most dim_k: V is a part of K's row" : fmt::format("at most {}", max_dim));
   need(!s.joint || s.dim_v % 16 == 0 || s.dim_v == s.dim_k, "dim_v", number(s.dim_v),
        "a multiple of 16, or dim_k itself (joint)");
+  need(s.quant != Quant::int4 || (!s.joint && s.dim_k % 2 == 0 && s.dim_v % 2 == 0), "dim_k", number(s.dim_k),
+       "even dims and a V of its own, for two codes to a byte");
   need(s.group <= max_group, "group", number(s.group), fmt::format("at most {}", max_group));
   need(s.rows >= 16 * s.down, "rows", number(s.rows), fmt::format("at least 16 for each of {} warps down", s.down));
   need(s.keys >= 8 * s.across, "keys", number(s.keys), fmt::format("at least 8 for each of {} warps across", s.across));
   int warps = s.down * s.across;
   need(warps * s.teams <= 32, "teams", number(s.teams), fmt::format("at most {} of {} warps", 32 / warps, warps));
-  for (const Piece& p : pieces(0, s.dim_v))
-    need(p.size >= 8 * s.across, "across", number(s.across),
-         fmt::format("at most {}, for the {} elements from {} of V's row", p.size / 8, p.size, p.first));
+  int twice = s.quant == Quant::none ? 1 : 2;
+  for (const Piece& p : pieces(0, codes(s.quant, s.dim_v)))
+    need(p.size >= 8 * s.across * twice, "across", number(s.across),
+         fmt::format("at most {}, for the {} elements from {} of V's row", p.size / 8 / twice, p.size, p.first));
 }
 
 std::string_view summary() {

@@ -9,6 +9,9 @@
 // `partial`, for combine. Teams of a block are neighbouring heads: their rows are neighbours in memory too.
 #include "kernels/attend/template.h"
 
+#include <algorithm>
+#include <memory>
+
 #include "compiler/convert.h"
 #include "compiler/reduce.h"
 #include "kernels/attend/template_softmax.h"
@@ -54,17 +57,16 @@ SplitBatch batch_of(const Spec& s, const Parameters& p) {
   return b;
 }
 
-CacheRows::Source source_of(const Spec& s, const Parameters& p, Elem elem, DevicePtr Params::*at,
+CacheRows::Source source_of(const Parameters& p, Elem elem, int aligned, DevicePtr Params::*at,
                             std::array<std::int64_t Params::*, 3> strides, const Value& head) {
-  int aligned = promised_bytes(s.align, elem);
   Promise multiple{.multiple_of = aligned / bytes(elem)};
   Value of_head = Value(wide(head)) * p(strides[2], multiple);
-  return {p.tensor(at, elem, aligned) + of_head, p(strides[0], multiple), p(strides[1], multiple)};
+  return {p.tensor(at, elem, aligned) + of_head, p(strides[0], multiple), p(strides[1], multiple), aligned};
 }
 
-/// Pieces of K's row, V's first where V is a part of it.
+/// Pieces of K's stored row, V's first where V is a part of it.
 std::vector<Piece> key_pieces(const Spec& s) {
-  if (!s.joint) return pieces(0, s.dim_k);
+  if (!s.joint) return code_pieces(s, s.dim_k);
   std::vector<Piece> all = pieces(0, s.dim_v);
   for (const Piece& p : pieces(s.dim_v, s.dim_k - s.dim_v)) all.push_back(p);
   return all;
@@ -78,16 +80,7 @@ class Program {
         p_(p),
         place_(place_of(k, s, p)),
         table_(p.tensor(&Params::table, s.table)),
-        keys_(k, s, "keys",
-              source_of(s, p, s.k, &Params::k_cache, {&Params::k_page, &Params::k_row, &Params::k_head}, place_.head),
-              key_pieces(s), s.dim_k) {
-    if (!s.joint)
-      values_.emplace(
-          k, s, "values",
-          source_of(s, p, s.v, &Params::v_cache, {&Params::v_page, &Params::v_row, &Params::v_head}, place_.head),
-          pieces(0, s.dim_v), s.dim_v);
-    softmax_.emplace(k, s, p, keys_, values_ ? *values_ : keys_);
-  }
+        softmax_(k, s, p, make_caches()) {}
 
   void run() {
     SplitPlan plan(k_, batch_of(s_, p_));
@@ -112,21 +105,68 @@ class Program {
 
   Value one() const { return k_.constant(Type::i32, 1); }
 
-  using Ids = std::vector<std::vector<Tile>>;
-  Ids look_up(const Pages& pages, const Value& tile) const {
-    Ids all;
-    for (const PageIds& ids : keys_.ids()) all.push_back(ids.look_up(pages, tile));
-    // K and V are copied alike where their rows are alike: then one look-up serves both.
-    if (values_ && !alike())
-      for (const PageIds& ids : values_->ids()) all.push_back(ids.look_up(pages, tile));
+  /// All that is copied for each tile of keys: K, V, and what stands beside them.
+  Caches make_caches() {
+    using Strides = std::array<std::int64_t Params::*, 3>;
+    auto add = [&](const char* name, Elem e, int aligned, DevicePtr Params::*at, const Strides& strides,
+                   const std::vector<Piece>& pieces, int width) {
+      rows_.push_back(std::make_unique<CacheRows>(k_, s_, name, source_of(p_, e, aligned, at, strides, place_.head),
+                                                  pieces, width));
+      return rows_.back().get();
+    };
+    Strides k_steps{&Params::k_page, &Params::k_row, &Params::k_head};
+    Strides v_steps{&Params::v_page, &Params::v_row, &Params::v_head};
+    const CacheRows* keys = add("keys", s_.k, promised_bytes(s_.align, s_.k), &Params::k_cache, k_steps,
+                                key_pieces(s_), codes(s_.quant, s_.dim_k));
+    const CacheRows* values = keys;
+    if (!s_.joint)
+      values = add("values", s_.v, promised_bytes(s_.align, s_.v), &Params::v_cache, v_steps,
+                   code_pieces(s_, s_.dim_v), codes(s_.quant, s_.dim_v));
+    Caches all{*keys, *values, nullptr, nullptr, {}, {}};
+    if (model_metadata(s_.quant)) {
+      int aligned = std::min(promised_bytes(s_.align, s_.meta), 2 * bytes(s_.meta));
+      all.key_pairs = add("key scales", s_.meta, aligned, &Params::k_scales,
+                          {&Params::k_scales_page, &Params::k_scales_row, &Params::k_scales_head}, {{0, 2}}, 2);
+      all.value_pairs =
+          s_.joint ? all.key_pairs
+                   : add("value scales", s_.meta, aligned, &Params::v_scales,
+                         {&Params::v_scales_page, &Params::v_scales_row, &Params::v_scales_head}, {{0, 2}}, 2);
+    }
+    if (s_.quant == Quant::fp8) {
+      auto scale = [&](DevicePtr Params::*at, std::int64_t Params::*step) {
+        return Value(k_.load(p_.tensor(at, Elem::f32) + Value(wide(place_.head)) * p_(step), "scale"));
+      };
+      all.key_scale = scale(&Params::k_scales, &Params::k_scales_head);
+      all.value_scale = s_.joint ? all.key_scale : scale(&Params::v_scales, &Params::v_scales_head);
+    }
     return all;
   }
-  bool alike() const { return values_->ids() == keys_.ids(); }
-  void copy(const Value& tile, const Value& stage, const Value& limit, const Ids& ids) const {
-    keys_.copy(tile, stage, limit, ids);
-    if (values_) {
-      auto skip = static_cast<std::ptrdiff_t>(alike() ? 0 : keys_.ids().size());
-      values_->copy(tile, stage, limit, Ids(ids.begin() + skip, ids.end()));
+
+  /// Page ids of a tile: for each different way in which threads copy rows. K and V are mostly copied alike, and one
+  /// look-up serves both.
+  using Ids = std::vector<std::vector<Tile>>;
+  const std::vector<const PageIds*>& ways() {
+    if (!ways_.empty()) return ways_;
+    for (const auto& rows : rows_) {
+      ways_of_.emplace_back();
+      for (const PageIds& ids : rows->ids()) {
+        auto known = std::find_if(ways_.begin(), ways_.end(), [&](const PageIds* w) { return *w == ids; });
+        ways_of_.back().push_back(static_cast<std::size_t>(known - ways_.begin()));
+        if (known == ways_.end()) ways_.push_back(&ids);
+      }
+    }
+    return ways_;
+  }
+  Ids look_up(const Pages& pages, const Value& tile) {
+    Ids all;
+    for (const PageIds* way : ways()) all.push_back(way->look_up(pages, tile));
+    return all;
+  }
+  void copy(const Value& tile, const Value& stage, const Value& limit, const Ids& ids) {
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      Ids mine;
+      for (std::size_t way : ways_of_[i]) mine.push_back(ids[way]);
+      rows_[i]->copy(tile, stage, limit, mine);
     }
     k_.copy_commit();
   }
@@ -144,9 +184,9 @@ class Program {
       Value tile = first + i;
       copy(tile, k_.constant(Type::i32, i), pages.limit, look_up(pages, tile));
     }
-    softmax_->begin(rows, sequence.length, sequence.queries);
+    softmax_.begin(rows, sequence.length, sequence.queries);
 
-    std::vector<Tile> carried = softmax_->none();
+    std::vector<Tile> carried = softmax_.none();
     std::size_t state = carried.size();
     carried.push_back(k_.constant(Type::i32, 0));
     for (const auto& ids : look_up(pages, first + (s_.stages - 1)))
@@ -164,7 +204,7 @@ class Program {
       id = now.begin() + static_cast<std::ptrdiff_t>(state) + 1;
       for (const auto& group : look_up(pages, tile + s_.stages))
         for (const Tile& one : group) *id++ = one;
-      softmax_->take(tile, stage, now);
+      softmax_.take(tile, stage, now);
       now[state] = next(stage);
     });
     k_.copy_wait(0);
@@ -175,30 +215,20 @@ class Program {
   }
 
   /// As many empty places as look_up gives ids.
-  Ids look_up_shape() const {
+  Ids look_up_shape() {
     Ids all;
-    for (const PageIds& ids : keys_.ids()) all.emplace_back(static_cast<std::size_t>(ids.count()));
-    if (values_ && !alike())
-      for (const PageIds& ids : values_->ids()) all.emplace_back(static_cast<std::size_t>(ids.count()));
+    for (const PageIds* way : ways()) all.emplace_back(static_cast<std::size_t>(way->count()));
     return all;
-  }
-
-  /// log2 of the sum of all 2^score, in the layout of the sums; −∞ where no key was seen.
-  Tile log_sum(const std::vector<Tile>& state) const {
-    const Tile& sum = state[1];
-    Tile logs = convert(k_, state[0], sum.layout()->slice(1)) + fast(MachineOp::log2_fast, sum);
-    return select(sum > 0.0, logs, real(logs, -infinity));
   }
 
   /// What is written once for each row: the first column's holders write it.
   Tile row_mask(const Softmax::Places& at, const Layout& l) const { return at.live & (k_.arange(l, 1) == 0); }
 
   void finish(const std::vector<Tile>& state) {
-    Softmax::Result r = softmax_->result(state);
-    Tile total = convert(k_, r.sum, r.max.layout() ? *r.max.layout() : *r.sum.layout());
+    Softmax::Result r = softmax_.result(state);
+    Tile total = r.sum;
     if (s_.sinks) {
-      Layout of_rows = *r.max.layout();
-      Softmax::Places at = softmax_->places(of_rows);
+      Softmax::Places at = softmax_.places(*r.max.layout());
       Tile sink = k_.load(p_.tensor(&Params::sinks, Elem::f32) + at.head, at.live, "sink") * (1 / ln2);
       Tile base = select(r.max == -infinity, real(r.max, 0), r.max);
       total = total + fast(MachineOp::exp2_fast, sink - base);
@@ -207,27 +237,25 @@ class Program {
     int aligned = promised_bytes(s_.align, s_.q), step = aligned / bytes(s_.q);
     Pointer out = p_.tensor(&Params::out, s_.q, aligned);
     Value token = p_(&Params::out_token, {.multiple_of = step}), head = p_(&Params::out_head, {.multiple_of = step});
-    for (std::size_t i = 0; i < r.out.size(); ++i) {
-      const Piece& piece = softmax_->columns()[i];
-      const Layout& l = softmax_->out_layout(piece);
-      Softmax::Places at = softmax_->places(l);
-      Tile column = k_.arange(l, 1) + piece.first;
-      Tile value = cast(r.out[i] * convert(k_, share, l.slice(1)), type_of(s_.q));
-      k_.store(out + (wide(at.query) * token + wide(at.head) * head + wide(column)), value,
-               at.live & (column < s_.dim_v));
+    for (const auto& stretch : r.out) {
+      const Layout& l = *stretch.values.layout();
+      Softmax::Places at = softmax_.places(l);
+      Tile column = k_.arange(l, 1);
+      Tile value = cast(stretch.values * convert(k_, share, l.slice(1)), type_of(s_.q));
+      k_.store(out + (wide(at.query) * token + wide(at.head) * head + wide(column + stretch.first)), value,
+               at.live & (column < stretch.size));
     }
-    if (s_.lse) write_lse(state);
+    if (s_.lse) write_lse(r);
   }
 
-  void write_lse(const std::vector<Tile>& state) {
-    const Layout& l = *state[1].layout();
-    Softmax::Places at = softmax_->places(l);
-    Tile logs = log_sum(state) * ln2;
+  void write_lse(const Softmax::Result& r) {
+    const Layout& l = *r.logs.layout();
+    Softmax::Places at = softmax_.places(l);
+    Tile logs = r.logs * ln2;
     Tile empty = select(p_(&Params::empty_lse_pos_inf) != 0, real(logs, infinity), real(logs, -infinity));
-    logs = select(state[1] > 0.0, logs, empty);
     Pointer lse = p_.tensor(&Params::lse, Elem::f32);
-    k_.store(lse + (wide(at.query) * p_(&Params::lse_token) + wide(at.head) * p_(&Params::lse_head)), logs,
-             row_mask(at, l));
+    k_.store(lse + (wide(at.query) * p_(&Params::lse_token) + wide(at.head) * p_(&Params::lse_head)),
+             select(r.any, logs, empty), row_mask(at, l));
   }
 
   /// Slot 0 of a part is for the sequence that began before it, slot 1 for the one that goes on after it.
@@ -235,19 +263,19 @@ class Program {
     Value later(select(seg.first == 0, one(), k_.constant(Type::i32, 0)));
     Value slot = place_.part * 2 + later;
     Value first_row = (Value(wide(slot)) * Value(wide(place_.slices)) + Value(wide(place_.slice))) * s_.rows;
-    Softmax::Result r = softmax_->result(state);
+    Softmax::Result r = softmax_.result(state);
     Tile share = select(r.sum > 0.0, fast(MachineOp::rcp_fast, r.sum), real(r.sum, 0));
     Pointer partial = p_.tensor(&Params::partial, Elem::f32, 16);
-    for (std::size_t i = 0; i < r.out.size(); ++i) {
-      const Piece& piece = softmax_->columns()[i];
-      const Layout& l = softmax_->out_layout(piece);
-      Tile column = k_.arange(l, 1) + piece.first, row = wide(k_.arange(l, 0)) + first_row;
-      k_.store(partial + (row * s_.dim_v + wide(column)), r.out[i] * convert(k_, share, l.slice(1)),
-               softmax_->places(l).live & (column < s_.dim_v));
+    for (const auto& stretch : r.out) {
+      const Layout& l = *stretch.values.layout();
+      Tile column = k_.arange(l, 1), row = wide(k_.arange(l, 0)) + first_row;
+      k_.store(partial + (row * s_.dim_v + wide(column + stretch.first)),
+               stretch.values * convert(k_, share, l.slice(1)),
+               softmax_.places(l).live & (column < stretch.size));
     }
-    const Layout& l = *state[1].layout();
+    const Layout& l = *r.logs.layout();
     Pointer lse = p_.tensor(&Params::partial_lse, Elem::f32, 4);
-    k_.store(lse + (wide(k_.arange(l, 0)) + first_row), log_sum(state), row_mask(softmax_->places(l), l));
+    k_.store(lse + (wide(k_.arange(l, 0)) + first_row), r.logs, row_mask(softmax_.places(l), l));
   }
 
   Kernel& k_;
@@ -255,9 +283,10 @@ class Program {
   const Parameters& p_;
   Place place_;
   Pointer table_;
-  CacheRows keys_;
-  std::optional<CacheRows> values_;
-  std::optional<Softmax> softmax_;
+  std::vector<std::unique_ptr<CacheRows>> rows_;
+  std::vector<const PageIds*> ways_;               // different ones
+  std::vector<std::vector<std::size_t>> ways_of_;  // of each of rows_: which of them it copies by
+  Softmax softmax_;
 };
 
 }  // namespace

@@ -55,8 +55,8 @@ Tile bytes_to(const Tile& page, const Tile& row, const Tile& column, const std::
 }
 
 /// Who copies what of a piece: neighbours along rows, as wide as the alignment allows.
-Layout copy_layout(const Spec& s, const Piece& piece, Elem elem, int warps) {
-  int vec = std::min(piece.size, promised_bytes(s.align, elem) / bytes(elem));
+Layout copy_layout(const Spec& s, const Piece& piece, const CacheRows::Source& source, int warps) {
+  int vec = std::min(piece.size, source.aligned / bytes(source.at.elem()));
   int across = std::min(32, piece.size / vec);
   return Layout::blocked({s.keys, piece.size}, {1, vec}, {32 / across, across}, {warps, 1}, {1, 0});
 }
@@ -105,7 +105,7 @@ CacheRows::CacheRows(Kernel& k, const Spec& s, const std::string& name, const So
     : k_(k), s_(s), source_(source), pieces_(pieces), width_(width) {
   for (const Piece& piece : pieces) {
     tiles_.emplace_back(k, name, source.at.elem(), s.keys, piece.size, s.stages);
-    PageIds ids(k, s, copy_layout(s, piece, source.at.elem(), k.warps()));
+    PageIds ids(k, s, copy_layout(s, piece, source, k.warps()));
     auto known = std::find(ids_.begin(), ids_.end(), ids);
     ids_of_.push_back(static_cast<int>(known - ids_.begin()));
     if (known == ids_.end()) ids_.push_back(ids);
@@ -125,7 +125,7 @@ void CacheRows::copy(const Value& tile, const Value& stage, const Value& limit,
     int size = bytes(elem);
     Pointer from = source_.at.moved(
         bytes_to(lookup.page(ids[which]), lookup.row(tile), column * size, {source_.page * size, source_.row * size}));
-    if (promised_bytes(s_.align, elem) >= 4) {
+    if (source_.aligned >= 4) {
       this->tile(i).copy_async(layout, stage, from, live);
       continue;
     }

@@ -51,6 +51,7 @@ class CacheRows {
   struct Source {
     Pointer at;
     Value page, row;  // strides, i64
+    int aligned;      // bytes: pointer and strides
   };
   CacheRows(Kernel& k, const Spec& s, const std::string& name, const Source& source, const std::vector<Piece>& pieces,
             int width);

@@ -8,32 +8,21 @@
 namespace pagejit::attend {
 namespace {
 
-constexpr int chunk = 64;  // elements of a row that one product takes: 128 bytes of shared memory
 constexpr double log2e = 1.4426950408889634;
 constexpr double none_yet = -std::numeric_limits<double>::infinity();
 
-/// A piece as chunks; each remembers which piece it is of.
-std::vector<Piece> chunks_of(const std::vector<Piece>& pieces) {
-  std::vector<Piece> all;
-  for (const Piece& p : pieces)
-    for (int at = 0; at < p.size; at += chunk) all.push_back({p.first + at, std::min(p.size, chunk)});
-  return all;
+/// What the state of the loop holds. Codes with scales of their own have two more: see weighted().
+enum { max_, sum_, unit_, rest_ };
+
+int outs(const Spec& s) {
+  return model_metadata(s.quant) ? rest_ + 1 : unit_;
 }
 
-struct Place {
-  int piece, column;
-};
-Place place_of(const CacheRows& rows, const Piece& chunk) {
-  int i = 0;
-  while (rows.piece(i).first + rows.piece(i).size <= chunk.first) ++i;
-  return {i, chunk.first - rows.piece(i).first};
-}
-
-/// How many chunks of the queries stay in registers, beside the sums: of 255, fragments of K and V, scores and
-/// addresses take the rest. Teams of many warps hold less of each.
-std::size_t chunks_in_registers(const Spec& s) {
+/// How many chunks of the queries stay in registers, beside the sums: of 255, fragments of K and V, scores and addresses
+/// take the rest. Teams of many warps hold less of each.
+std::size_t chunks_in_registers(const Spec& s, const Piece& chunk) {
   int rows = s.rows / s.down, sums = rows * s.dim_v / (32 * s.across), most = s.across > 1 ? 128 : 100;
-  return static_cast<std::size_t>(std::max(0, most - sums) / (rows * chunk / 64));
+  return static_cast<std::size_t>(std::max(0, most - sums) / (rows * chunk.size / 64));
 }
 
 Tile real_tile(Kernel& k, const Layout& l, double value) {
@@ -42,30 +31,22 @@ Tile real_tile(Kernel& k, const Layout& l, double value) {
 
 }  // namespace
 
-Softmax::Softmax(Kernel& k, const Spec& s, const Kernel::Parameters<Params>& p, const CacheRows& keys,
-                 const CacheRows& values)
+Softmax::Softmax(Kernel& k, const Spec& s, const Kernel::Parameters<Params>& p, const Caches& caches)
     : k_(k),
       s_(s),
       p_(p),
-      keys_(keys),
-      values_(values),
+      caches_(caches),
+      keys_(k, s, caches.keys),
+      values_(k, s, caches.values),
       grid_{s.down, s.across},
       score_layout_(Layout::mma_c(s.rows, s.keys, grid_)),
       weight_layout_(Layout::mma_a(s.rows, s.keys, grid_)),
       sum_layout_(Layout::mma_c(s.rows, 8 * s.across, grid_)) {
-  for (int i = 0; i < keys.pieces(); ++i)
-    for (const Piece& c : chunks_of({keys.piece(i)})) chunks_.push_back(c);
-  std::vector<Piece> of_values = pieces(0, s.dim_v);
-  columns_ = chunks_of(of_values);
-  for (const Piece& c : columns_) out_layouts_.push_back(Layout::mma_c(s.rows, c.size, grid_));
-  held_ = std::min(chunks_.size(), chunks_in_registers(s));
-  for (std::size_t i = held_; i < chunks_.size(); ++i)
-    shared_queries_.emplace_back(k, "queries", s.q, s.rows, chunks_[i].size);
-}
-
-const Layout& Softmax::out_layout(const Piece& column) const {
-  auto at = std::find_if(columns_.begin(), columns_.end(), [&](const Piece& c) { return c.first == column.first; });
-  return out_layouts_[static_cast<std::size_t>(at - columns_.begin())];
+  const auto& chunks = keys_.chunks();
+  held_ = std::min(chunks.size(), chunks_in_registers(s, chunks[0]));
+  Elem elem = product_type(s) == Type::bf16 ? Elem::bf16 : Elem::f16;
+  for (std::size_t i = held_; i < chunks.size(); ++i)
+    shared_queries_.emplace_back(k, "queries", elem, s.rows, chunks[i].size);
 }
 
 Softmax::Places Softmax::places(const Layout& layout) const {
@@ -73,36 +54,76 @@ Softmax::Places Softmax::places(const Layout& layout) const {
   return {row / s_.group + rows_.first_query, row % s_.group + rows_.first_head, row < rows_.count};
 }
 
-void Softmax::begin(const QueryRows& rows, const Value& length, const Value& queries) {
-  rows_ = rows;
-  queries_.clear();
+/// A chunk of the queries as it is stored; zeros where there are none.
+Tile Softmax::loaded(const Layout& l, const Piece& chunk) const {
   int aligned = promised_bytes(s_.align, s_.q), step = aligned / bytes(s_.q);
   Pointer q = p_.tensor(&Params::q, s_.q, aligned);
   Value token = p_(&Params::q_token, {.multiple_of = step}), head = p_(&Params::q_head, {.multiple_of = step});
-  auto load = [&](const Layout& l, int first) {
-    Places at = places(l);
-    Tile column = k_.arange(l, 1) + first, live = at.live & (column < s_.dim_k);
-    return k_.load(q + (wide(at.query) * token + wide(at.head) * head + wide(column)), live, "query");
-  };
-  for (std::size_t i = 0; i < chunks_.size(); ++i) {
-    const Piece& c = chunks_[i];
-    if (i < held_) {
-      queries_.push_back(load(Layout::mma_a(s_.rows, c.size, grid_), c.first));
-      continue;
-    }
-    // A barrier has passed since the sequence before was read, and one comes before this one is.
-    int vec = std::min(c.size, step), across = std::min(32, c.size / vec);
-    Layout l = Layout::blocked({s_.rows, c.size}, {1, vec}, {32 / across, across}, {k_.warps(), 1}, {1, 0});
-    shared_queries_[i - held_].store(load(l, c.first), k_.constant(Type::i32, 0));
+  Places at = places(l);
+  auto [element, live] = keys_.query_columns(l, chunk);
+  return k_.load(q + (wide(at.query) * token + wide(at.head) * head + wide(element)), at.live & live, "query");
+}
+
+/// bf16 has a range that f16 lacks: a row is brought to a largest element of 1 to 2, which costs nothing but a factor.
+void Softmax::find_row_scales() {
+  Tile most;
+  for (const Piece& c : keys_.chunks()) {
+    Layout l = Layout::mma_a(s_.rows, c.size, grid_);
+    Tile part = reduce(k_, unary(Unary::abs, cast(loaded(l, c), Type::f32)), 1, Reduce::max);
+    part = convert(k_, part, score_layout_.slice(1));
+    most = most ? maximum(most, part) : part;
   }
-  scale_ = p_(&Params::scale);
+  grow_ = power_of_two_above(minimum(maximum(most, 1e-30), 1e30));
+  shrink_ = fast(MachineOp::rcp_fast, grow_);
+}
+
+void Softmax::load_queries() {
+  queries_.clear();
+  bool scaled = product_type(s_) != type_of(s_.q);
+  if (scaled) find_row_scales();
+  auto load = [&](const Layout& l, const Piece& c) {
+    Tile q = loaded(l, c);
+    if (!scaled) return q;
+    return cast(cast(q, Type::f32) * convert(k_, shrink_, l.slice(1)), Type::f16);
+  };
+  const auto& chunks = keys_.chunks();
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const Piece& c = chunks[i];
+    Layout fragment = Layout::mma_a(s_.rows, c.size, grid_);
+    if (i < held_) {
+      queries_.push_back(load(fragment, c));
+    } else if (scaled || s_.quant != Quant::none) {
+      shared_queries_[i - held_].store(load(fragment, c), k_.constant(Type::i32, 0));
+    } else {
+      // A barrier has passed since the sequence before was read, and one comes before this one is.
+      int vec = std::min(c.size, promised_bytes(s_.align, s_.q) / bytes(s_.q)), across = std::min(32, c.size / vec);
+      Layout l = Layout::blocked({s_.rows, c.size}, {1, vec}, {32 / across, across}, {k_.warps(), 1}, {1, 0});
+      shared_queries_[i - held_].store(load(l, c), k_.constant(Type::i32, 0));
+    }
+  }
+}
+
+void Softmax::begin(const QueryRows& rows, const Value& length, const Value& queries) {
+  rows_ = rows;
+  load_queries();
   Layout of_rows = score_layout_.slice(1);
+  Value factor = s_.softcap ? p_(&Params::inv_cap) : p_(&Params::scale);
+  if (s_.quant == Quant::fp8) factor = factor * caches_.key_scale;
+  factor_ = grow_ ? grow_ * factor : Tile(factor);
+  if (model_metadata(s_.quant)) {
+    if (!shared_queries_.empty()) k_.barrier();
+    Value one(cast(k_.constant(Type::f32, 1), product_type(s_)));
+    Tile sums = real_tile(k_, sum_layout_, 0);
+    for (std::size_t i = 0; i < keys_.chunks().size(); ++i)
+      sums = dot(k_, query(i), k_.full(Layout::mma_b(keys_.chunks()[i].size, 8 * s_.across, grid_), one), sums);
+    query_sums_ = convert(k_, reduce(k_, sums, 1, Reduce::max), of_rows);
+  }
   Tile row = k_.arange(of_rows, 0) + rows.first;
   // The key of the query itself; before the first one if the sequence is shorter than its queries.
-  distance_ = row / s_.group + (length - queries);
+  own_key_ = row / s_.group + (length - queries);
   // `right` is so large where there is no bound that only the length counts.
-  to_ = minimum(distance_ + (p_(&Params::right) + 1), length);
-  if (s_.window) from_ = distance_ - p_(&Params::left);
+  to_ = minimum(own_key_ + (p_(&Params::right) + 1), length);
+  if (s_.window) from_ = own_key_ - p_(&Params::left);
   if (s_.alibi) {
     Tile of_head = row % s_.group + rows.first_head;
     slope_ = k_.load(p_.tensor(&Params::slopes, Elem::f32) + of_head, row < rows.count, "slope") * log2e;
@@ -111,71 +132,127 @@ void Softmax::begin(const QueryRows& rows, const Value& length, const Value& que
 
 std::vector<Tile> Softmax::none() const {
   std::vector<Tile> state{real_tile(k_, score_layout_.slice(1), none_yet), real_tile(k_, sum_layout_, 0)};
-  for (const Layout& l : out_layouts_) state.push_back(real_tile(k_, l, 0));
+  if (model_metadata(s_.quant)) {
+    state.push_back(real_tile(k_, score_layout_.slice(1), 1e-30));
+    state.push_back(real_tile(k_, score_layout_, 0));
+  }
+  for (const Layout& l : values_.sums()) state.push_back(real_tile(k_, l, 0));
   return state;
 }
 
 Tile Softmax::query(std::size_t chunk) const {
   if (chunk < held_) return queries_[chunk];
-  Layout l = Layout::mma_a(s_.rows, chunks_[chunk].size, grid_);
+  Layout l = Layout::mma_a(s_.rows, keys_.chunks()[chunk].size, grid_);
   return shared_queries_[chunk - held_].load(l, k_.constant(Type::i32, 0));
+}
+
+/// The scale and the zero of each key, less the offset of the codes, for each element of the scores.
+std::array<Tile, 2> Softmax::pairs(const CacheRows& rows, const Value& stage) const {
+  // A register for the scale and one for the zero, for each register of the scores.
+  auto by_key = [](std::span<const Coords> bases) {
+    std::vector<Coords> all;
+    for (const Coords& c : bases) all.push_back({c[1], 0});
+    return all;
+  };
+  std::vector<Coords> reg = by_key(score_layout_.reg_bases());
+  reg.insert(reg.begin(), Coords{0, 1});
+  Layout l = Layout::of({s_.keys, 2}, reg, by_key(score_layout_.lane_bases()), by_key(score_layout_.warp_bases()));
+  Tile both = cast(rows.tile(0).load(l, stage), Type::f32);
+  auto scores = std::make_shared<const Layout>(score_layout_);
+  std::array<std::vector<Reg>, 2> regs;
+  for (int i = 0; i < both.registers(); ++i) regs[static_cast<std::size_t>(i % 2)].push_back(both.reg(i));
+  Tile scale(k_, Type::f32, scores, std::move(regs[0])), zero(k_, Type::f32, scores, std::move(regs[1]));
+  return {scale, zero - code_offset(s_.quant)};
 }
 
 Tile Softmax::scores(const Value& stage) const {
   // Few scores a warp are few chains of products, each waiting for the one before: then more, of alternate chunks.
   int chains = score_layout_.registers() / 4;
-  std::size_t ways = std::min<std::size_t>(chunks_.size(), chains >= 4 ? 1 : chains == 2 ? 2 : 4);
+  std::size_t ways = std::min<std::size_t>(keys_.chunks().size(), chains >= 4 ? 1 : chains == 2 ? 2 : 4);
   std::vector<Tile> sums(ways, real_tile(k_, score_layout_, 0));
-  for (std::size_t i = 0; i < chunks_.size(); ++i) {
-    Place at = place_of(keys_, chunks_[i]);
-    Layout of_keys = Layout::mma_b(chunks_[i].size, s_.keys, grid_);
-    Tile rows = keys_.tile(at.piece).load_transposed(of_keys, stage, at.column);
-    sums[i % ways] = dot(k_, query(i), rows, sums[i % ways]);
-  }
+  keys_.each(stage, [&](std::size_t i, const Tile& fragment) {
+    sums[i % ways] = dot(k_, query(i), fragment, sums[i % ways]);
+  });
   for (std::size_t i = 1; i < ways; ++i) sums[0] = sums[0] + sums[i];
-  return sums[0];
+  if (!model_metadata(s_.quant)) return sums[0];
+  // q · (code − zero) · scale: the zero's part is the same for all elements of a key.
+  auto [scale, zero] = pairs(*caches_.key_pairs, stage);
+  return (sums[0] - query_sums_ * zero) * scale;
 }
 
 /// Scores as powers of two, −∞ where a key is not seen.
 Tile Softmax::seen(const Value& tile, Tile scores) const {
+  scores = scores * factor_;
   if (s_.softcap) {
     // cap · tanh(x) = cap · (1 − 2 / (e^2x + 1)), all factors of two and of log2(e) folded in on the host.
-    Tile power = fast(MachineOp::exp2_fast, scores * p_(&Params::inv_cap)) + 1.0;
+    Tile power = fast(MachineOp::exp2_fast, scores) + 1.0;
     Value cap = p_(&Params::cap);
     scores = fma(fast(MachineOp::rcp_fast, power), k_.full(score_layout_, Value(cap * -2.0)), cap);
-  } else {
-    scores = scores * scale_;
   }
   Tile key = k_.arange(score_layout_, 1) + tile * s_.keys;
-  if (s_.alibi) scores = scores + slope_ * cast(key - distance_, Type::f32);
+  if (s_.alibi) scores = scores + slope_ * cast(key - own_key_, Type::f32);
   Tile live = key < to_;
   if (s_.window) live = live & (key >= from_);
   return select(live, scores, real(scores, none_yet));
 }
 
+/// Weights as V's codes are to be multiplied with. out = Σ p · (code − zero) · scale: the scale goes into the weight, in
+/// units of a power of two that no scale so far is above, so that f16 holds it; the zero's part is summed by itself.
+Tile Softmax::weighted(const Tile& weights, const Value& stage, Tile& faded, std::vector<Tile>& state) const {
+  if (!model_metadata(s_.quant)) return weights;
+  auto [scale, zero] = pairs(*caches_.value_pairs, stage);
+  Tile most = reduce(k_, unary(Unary::abs, scale), 1, Reduce::max);
+  Tile unit = maximum(state[unit_], power_of_two_above(minimum(maximum(most, 1e-30), 1e30)));
+  Tile per_unit = fast(MachineOp::rcp_fast, unit);
+  faded = faded * (state[unit_] * per_unit);
+  state[unit_] = unit;
+  Tile scaled = weights * (scale * per_unit);
+  state[rest_] = fma(scaled, zero, state[rest_] * faded);
+  return scaled;
+}
+
 void Softmax::take(const Value& tile, const Value& stage, std::vector<Tile>& state) {
   Tile logits = seen(tile, scores(stage));
-  Tile most = maximum(state[0], reduce(k_, logits, 1, Reduce::max));
+  Tile most = maximum(state[max_], reduce(k_, logits, 1, Reduce::max));
   // Rows that have seen nothing: 2^(−∞ − 0) is 0, where −∞ − −∞ is NaN.
   Tile base = select(most == none_yet, real(most, 0), most);
-  Tile faded = fast(MachineOp::exp2_fast, state[0] - base);
-  Tile weights = convert(k_, cast(fast(MachineOp::exp2_fast, logits - base), type_of(s_.q)), weight_layout_);
-  state[0] = most;
+  Tile faded = fast(MachineOp::exp2_fast, state[max_] - base);
+  state[max_] = most;
+  Type type = product_type(s_);
+  Tile weights = fast(MachineOp::exp2_fast, logits - base);
+  Tile rounded = convert(k_, cast(weights, type), weight_layout_);
   auto fade = [&](const Tile& t) { return t * convert(k_, faded, t.layout()->slice(1)); };
-  Value one(cast(k_.constant(Type::f32, 1), type_of(s_.q)));
   // The sum of what V is weighted with, rounding and all, and without a word between threads.
-  Tile ones = k_.full(Layout::mma_b(s_.keys, 8 * s_.across, grid_), one);
-  state[1] = dot(k_, weights, ones, fade(state[1]));
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    Place at = place_of(values_, columns_[i]);
-    Tile rows = values_.tile(at.piece).load(Layout::mma_b(s_.keys, columns_[i].size, grid_), stage, at.column);
-    state[i + 2] = dot(k_, weights, rows, fade(state[i + 2]));
-  }
+  Value one(cast(k_.constant(Type::f32, 1), type));
+  state[sum_] = dot(k_, rounded, k_.full(Layout::mma_b(s_.keys, 8 * s_.across, grid_), one), fade(state[sum_]));
+  if (model_metadata(s_.quant))
+    rounded = convert(k_, cast(weighted(weights, stage, faded, state), type), weight_layout_);
+  auto first = static_cast<std::size_t>(outs(s_));
+  values_.each(stage, [&](std::size_t i, const Tile& fragment) {
+    state[first + i] = dot(k_, rounded, fragment, fade(state[first + i]));
+  });
 }
 
 Softmax::Result Softmax::result(const std::vector<Tile>& state) const {
+  Result r;
+  r.max = state[max_];
   // All columns of the sums are the same: any of them will do.
-  return {state[0], reduce(k_, state[1], 1, Reduce::max), {state.begin() + 2, state.end()}};
+  r.sum = convert(k_, reduce(k_, state[sum_], 1, Reduce::max), *r.max.layout());
+  r.any = state[sum_] > 0.0;
+  Tile logs = convert(k_, r.max, state[sum_].layout()->slice(1)) + fast(MachineOp::log2_fast, state[sum_]);
+  r.logs = select(r.any, logs, real(logs, none_yet));
+  std::vector<Tile> sums(state.begin() + outs(s_), state.end());
+  r.out = values_.stretches(sums);
+  Tile zeros, unit;
+  if (model_metadata(s_.quant)) zeros = reduce(k_, state[rest_], 1, Reduce::sum), unit = state[unit_];
+  for (auto& stretch : r.out) {
+    if (zeros) {
+      Layout of_rows = stretch.values.layout()->slice(1);
+      stretch.values = (stretch.values - convert(k_, zeros, of_rows)) * convert(k_, unit, of_rows);
+    }
+    if (s_.quant == Quant::fp8) stretch.values = stretch.values * caches_.value_scale;
+  }
+  return r;
 }
 
 }  // namespace pagejit::attend

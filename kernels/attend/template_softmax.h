@@ -4,7 +4,7 @@
 
 #include "compiler/dot.h"
 #include "kernels/attend/spec.h"
-#include "kernels/attend/template_rows.h"
+#include "kernels/attend/template_fragments.h"
 
 namespace pagejit::attend {
 
@@ -16,56 +16,65 @@ struct QueryRows {
   Value first_head;   // the group's first query head
 };
 
+/// Rows of K and V, and of what stands beside them where they are codes with a scale and a zero each.
+struct Caches {
+  const CacheRows &keys, &values;
+  const CacheRows *key_pairs = nullptr, *value_pairs = nullptr;
+  Value key_scale, value_scale;  // fp8: f32
+};
+
 class Softmax {
  public:
-  Softmax(Kernel& k, const Spec& s, const Kernel::Parameters<Params>& p, const CacheRows& keys,
-          const CacheRows& values);
+  Softmax(Kernel& k, const Spec& s, const Kernel::Parameters<Params>& p, const Caches& caches);
 
-  /// Loads what belongs to these rows. The keys of the sequence end at `length`; it has `queries` of them for new
-  /// tokens.
+  /// Loads what belongs to these rows. The keys of the sequence end at `length`; it has `queries` of them for new tokens.
   void begin(const QueryRows& rows, const Value& length, const Value& queries);
 
-  /// Nothing seen yet: maxima, sums, output.
+  /// Nothing seen yet.
   std::vector<Tile> none() const;
   /// Takes in the keys of tile `tile`, which are in `stage`.
   void take(const Value& tile, const Value& stage, std::vector<Tile>& state);
 
   /// What the rows came to.
   struct Result {
-    Tile max, sum;          // [rows, 1]: of scores in powers of two, and of 2^(score − max)
-    std::vector<Tile> out;  // [rows, 64] each, not divided by sum
+    Tile max, sum;   // [rows, 1]: of scores in powers of two, and of 2^(score − max)
+    Tile logs, any;  // [rows, …], all columns alike: log2 of Σ 2^score, and whether any key was seen
+    std::vector<ValueFragments::Stretch> out;  // not divided by sum
   };
   Result result(const std::vector<Tile>& state) const;
 
-  /// Elements of V's row where each tile of `out` begins.
-  const std::vector<Piece>& columns() const { return columns_; }
-  const Layout& out_layout(const Piece& column) const;
-  /// Of each element of a tile of `layout`: its query and query head in the tensors, and whether there is such a row.
+  /// Of each element of a tile of [rows, …]: its query and query head in the tensors, and whether there is such a row.
   struct Places {
     Tile query, head, live;
   };
   Places places(const Layout& layout) const;
 
  private:
+  void load_queries();
+  void find_row_scales();
   Tile query(std::size_t chunk) const;
+  Tile loaded(const Layout& l, const Piece& chunk) const;
   Tile scores(const Value& stage) const;
   Tile seen(const Value& tile, Tile scores) const;
+  std::array<Tile, 2> pairs(const CacheRows& rows, const Value& stage) const;
+  Tile weighted(const Tile& weights, const Value& stage, Tile& faded, std::vector<Tile>& state) const;
 
   Kernel& k_;
   Spec s_;
   const Kernel::Parameters<Params>& p_;
-  const CacheRows& keys_;
-  const CacheRows& values_;
+  Caches caches_;
+  KeyFragments keys_;
+  ValueFragments values_;
   std::array<int, 2> grid_;
   Layout score_layout_, weight_layout_, sum_layout_;
-  std::vector<Piece> chunks_, columns_;  // of a query's row, of an output's: what one product takes
-  std::vector<Layout> out_layouts_;
   std::size_t held_ = 0;                    // chunks of queries in registers
   std::vector<SharedTile> shared_queries_;  // the others, one each
   QueryRows rows_;
-  std::vector<Tile> queries_;          // fragments, one a chunk
-  Tile from_, to_, distance_, slope_;  // [rows, 1]: keys seen, the query's own key, slope
-  Value scale_;
+  std::vector<Tile> queries_;   // fragments, one a chunk
+  Tile shrink_, grow_;          // [rows, 1]: powers of two that bring a row into f16's range, and back
+  Tile query_sums_;             // [rows, 1]: of what a zero is multiplied with
+  Tile factor_;                 // of scores, before the soft-cap if there is one
+  Tile from_, to_, own_key_, slope_;  // [rows, 1]: keys seen, the query's own key, slope
 };
 
 }  // namespace pagejit::attend

@@ -7,24 +7,36 @@
 namespace pagejit::tests {
 namespace {
 
-std::string emulate(const AttendCase& c) {
+std::string result_of(const AttendCase& c) {
   return run_attend(emulated().context(), c, emulated().poison());
 }
 
 }  // namespace
 
 TEST_CASE("attention: each head of each sequence sums its values, weighted by the softmax of its scores") {
-  CHECK(emulate({.tuning = {.parts = 1}}) == "");
+  CHECK(result_of({.tuning = {.parts = 1}}) == "");
 }
 
 TEST_CASE("attention: a sequence that is split among teams comes to the same, whatever the split") {
   for (int parts : {2, 3, 7})
-    CHECK(emulate({.lengths = {100, 0, 33, 1, 150}, .tuning = {.parts = parts, .least = 1}}) == "");
+    CHECK(result_of({.lengths = {100, 0, 33, 1, 150}, .tuning = {.parts = parts, .least = 1}}) == "");
 }
 
 TEST_CASE("attention: MLA's V is the first part of K's row") {
   AttendCase c{.heads = 16, .kv_heads = 1, .dim_k = 576, .dim_v = 512, .joint = true, .lengths = {70, 33}};
-  CHECK(emulate(c) == "");
+  CHECK(result_of(c) == "");
+}
+
+TEST_CASE("attention: codes of every format come to what their decoded values would") {
+  for (Quant quant : {Quant::fp8, Quant::int8, Quant::int4})
+    for (Elem elem : {Elem::bf16, Elem::f16}) {
+      AttendCase c{.elem = elem, .quant = quant, .dim_k = 128, .dim_v = 64, .lengths = {70, 0, 33, 1}};
+      CAPTURE(c.text());
+      CHECK(result_of(c) == "");
+    }
+  CHECK(result_of({.quant = Quant::fp8, .fp8 = Elem::e5m2, .dim_k = 96, .dim_v = 80}) == "");
+  CHECK(result_of({.quant = Quant::int8, .meta = Elem::bf16, .dim_k = 80, .dim_v = 96}) == "");
+  CHECK(result_of({.quant = Quant::int4, .meta = Elem::f32, .dim_k = 80, .dim_v = 128}) == "");
 }
 
 }  // namespace pagejit::tests

@@ -40,6 +40,9 @@ const std::vector<Row>& rows() {
         {"b64-mixed-p64-h32/8", {.batch = 64, .mixed = true}, 0.88},
         {"b128-l8192-p64-mla16", mla, 0.90},
         {"b128-l4096-p64-mla128", mla128, 0, 0, 350},
+        {"b32-l8192-p64-h32/8-fp8", {.quant = Quant::fp8}, 0.90},
+        {"b32-l8192-p64-h32/8-int8", {.quant = Quant::int8}, 0.88},
+        {"b32-l8192-p64-h32/8-int4", {.quant = Quant::int4}, 0.80},
         {"b32-l4096-p64-h32/32", {.length = 4096, .heads = 32, .kv_heads = 32}},
     };
     return r;
@@ -80,9 +83,26 @@ struct Pages {
   std::vector<std::int32_t> table;
 };
 
-Tensor cache_tensor(const Maker& make, const Shape& s, std::int64_t pages, int dim, std::uint64_t seed) {
-  if (s.layout == CacheLayout::nhd) return make.numbers(Elem::bf16, {pages, s.page, s.kv_heads, dim}, "cache", seed);
-  return make.numbers(Elem::bf16, {pages, s.kv_heads, s.page, dim}, "cache", seed);
+Elem stored(Quant q) {
+  return q == Quant::none ? Elem::bf16 : q == Quant::fp8 ? Elem::e4m3 : Elem::u8;
+}
+
+/// Bytes of one key in one head, of K or V, with what stands beside it.
+std::int64_t row_bytes(const Shape& s, int dim) {
+  return codes(s.quant, dim) * bytes(stored(s.quant)) + (model_metadata(s.quant) ? 4 : 0);
+}
+
+Tensor paged(const Maker& make, const Shape& s, Elem e, std::int64_t pages, int width, std::uint64_t seed) {
+  if (s.layout == CacheLayout::nhd) return make.numbers(e, {pages, s.page, s.kv_heads, width}, "cache", seed);
+  return make.numbers(e, {pages, s.kv_heads, s.page, width}, "cache", seed);
+}
+
+/// K or V, and its scales.
+void add_side(Context& context, Buffers& m, const Maker& make, const Shape& s, std::int64_t pages, int dim,
+              std::uint64_t seed, Tensor& cache, Tensor& scales) {
+  cache = paged(make, s, stored(s.quant), pages, codes(s.quant, dim), seed);
+  if (s.quant == Quant::fp8) scales = Tensor(scalar(context, m, 0.02f, "scale"), Elem::f32, {1});
+  if (model_metadata(s.quant)) scales = paged(make, s, Elem::f16, pages, 2, seed + 1);
 }
 
 std::unique_ptr<Workload> make(Context& context, const Shape& s, const Tuning& tuning, int sets) {
@@ -99,8 +119,9 @@ std::unique_ptr<Workload> make(Context& context, const Shape& s, const Tuning& t
     std::int64_t tokens = std::int64_t{s.batch} * s.queries;
     a.q = maker.numbers(Elem::bf16, {tokens, s.heads, s.dim_k}, "q", seed);
     a.out = maker.room(Elem::bf16, {tokens, s.heads, s.dim_v}, "out");
-    a.k_cache = cache_tensor(maker, s, pages.count, s.dim_k, seed);
-    if (!s.joint) a.v_cache = cache_tensor(maker, s, pages.count, s.dim_v, seed + 1000);
+    a.quant = s.quant;
+    add_side(context, m, maker, s, pages.count, s.dim_k, seed, a.k_cache, a.k_scales);
+    if (!s.joint) add_side(context, m, maker, s, pages.count, s.dim_v, seed + 1000, a.v_cache, a.v_scales);
     a.block_table = Tensor(m.list(context, pages.table, "block_table"), Elem::i32, {s.batch, pages.columns});
     a.lengths = Tensor(m.list(context, lengths, "lengths"), Elem::i32, {s.batch});
     a.layout = s.layout;
@@ -109,7 +130,7 @@ std::unique_ptr<Workload> make(Context& context, const Shape& s, const Tuning& t
     a.workspace = Tensor(m.room(context, static_cast<std::size_t>(bytes), "workspace"), Elem::u8, {bytes});
     work->args.push_back(a);
   }
-  std::int64_t row = s.kv_heads * (s.dim_k + (s.joint ? 0 : s.dim_v)) * 2;
+  std::int64_t row = s.kv_heads * (row_bytes(s, s.dim_k) + (s.joint ? 0 : row_bytes(s, s.dim_v)));
   work->counted = static_cast<std::uint64_t>(keys * row);
   work->operations = 2.0 * static_cast<double>(keys) * s.queries * s.heads * (s.dim_k + s.dim_v);
   return work;
