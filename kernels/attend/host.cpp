@@ -121,10 +121,10 @@ void shape(const DecodeArgs& a, int multiprocessors, Plan& out) {
   const Spec& s = out.spec;
   Params& p = out.params;
   std::int64_t slices = std::int64_t{p.kv_heads} * p.row_tiles;
-  std::int64_t teams = std::int64_t{2} * multiprocessors * s.teams;
+  std::int64_t teams = std::int64_t{multiprocessors} * resident_teams(s);
   std::int64_t parts = a.tuning.parts > 0 ? a.tuning.parts : std::max<std::int64_t>(1, teams / slices);
   p.parts = static_cast<std::int32_t>(std::min<std::int64_t>(parts, 1 << 16));
-  p.least = a.tuning.least > 0 ? a.tuning.least : std::max(1, 64 / s.keys);
+  p.least = a.tuning.least > 0 ? a.tuning.least : std::max(1, 128 / s.keys);
   std::int64_t blocks = (p.parts * slices + s.teams - 1) / s.teams;
   if (blocks > 0x7fffffff) [[unlikely]]
     bad_argument(q_names, a.q, "has more rows than one launch can have", "fewer tokens a sequence, or fewer heads");

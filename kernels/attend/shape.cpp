@@ -44,11 +44,20 @@ void choose_team(Spec& s, std::int64_t rows, const Tuning& t) {
   // Rows that one warp can hold with their sums; wider ones are shared by several.
   s.down = t.down > 0 ? t.down : wide ? std::max(1, s.rows / 16) : s.rows / 16;
   s.across = t.across > 0 ? t.across : wide ? 4 : 1;
-  s.keys = t.keys > 0 ? t.keys : 32;
+  // What a turn holds in registers beside the sums grows with its keys.
+  bool full = s.dim_k > 128 || s.dim_v > 128 || model_metadata(s.quant);
+  s.keys = t.keys > 0 ? t.keys : full && !wide ? 16 : 32;
   int stage = stage_bytes(s);
-  s.stages = t.stages > 0 ? t.stages : std::clamp(block_bytes / stage, 2, wide ? 2 : 3);
+  s.stages = t.stages > 0 ? t.stages : std::clamp(block_bytes / stage, 2, wide ? 2 : s.keys == 16 ? 4 : 3);
   int warps = s.down * s.across, most = std::max(1, block_bytes / (stage * s.stages));
   s.teams = t.teams > 0 ? t.teams : std::clamp(floor_power(most), 1, std::max(1, 8 / warps));
+}
+
+int resident_teams(const Spec& s) {
+  constexpr int shared = 227 << 10, reserved = 1 << 10, registers = 65536, of_a_thread = 256;
+  int warps = s.down * s.across, block = s.teams * s.stages * stage_bytes(s) + reserved;
+  int by_shared = std::max(1, shared / block) * s.teams, by_registers = registers / (of_a_thread * 32 * warps);
+  return std::max(1, std::min(by_shared, by_registers));
 }
 
 void check(const Spec& s) {

@@ -116,21 +116,21 @@ class Program {
     };
     Strides k_steps{&Params::k_page, &Params::k_row, &Params::k_head};
     Strides v_steps{&Params::v_page, &Params::v_row, &Params::v_head};
-    const CacheRows* keys = add("keys", s_.k, promised_bytes(s_.align, s_.k), &Params::k_cache, k_steps,
-                                key_pieces(s_), codes(s_.quant, s_.dim_k));
+    const CacheRows* keys = add("keys", s_.k, promised_bytes(s_.align, s_.k), &Params::k_cache, k_steps, key_pieces(s_),
+                                codes(s_.quant, s_.dim_k));
     const CacheRows* values = keys;
     if (!s_.joint)
-      values = add("values", s_.v, promised_bytes(s_.align, s_.v), &Params::v_cache, v_steps,
-                   code_pieces(s_, s_.dim_v), codes(s_.quant, s_.dim_v));
+      values = add("values", s_.v, promised_bytes(s_.align, s_.v), &Params::v_cache, v_steps, code_pieces(s_, s_.dim_v),
+                   codes(s_.quant, s_.dim_v));
     Caches all{*keys, *values, nullptr, nullptr, {}, {}};
     if (model_metadata(s_.quant)) {
       int aligned = std::min(promised_bytes(s_.align, s_.meta), 2 * bytes(s_.meta));
       all.key_pairs = add("key scales", s_.meta, aligned, &Params::k_scales,
                           {&Params::k_scales_page, &Params::k_scales_row, &Params::k_scales_head}, {{0, 2}}, 2);
-      all.value_pairs =
-          s_.joint ? all.key_pairs
-                   : add("value scales", s_.meta, aligned, &Params::v_scales,
-                         {&Params::v_scales_page, &Params::v_scales_row, &Params::v_scales_head}, {{0, 2}}, 2);
+      all.value_pairs = s_.joint
+                            ? all.key_pairs
+                            : add("value scales", s_.meta, aligned, &Params::v_scales,
+                                  {&Params::v_scales_page, &Params::v_scales_row, &Params::v_scales_head}, {{0, 2}}, 2);
     }
     if (s_.quant == Quant::fp8) {
       auto scale = [&](DevicePtr Params::*at, std::int64_t Params::*step) {
@@ -270,8 +270,7 @@ class Program {
       const Layout& l = *stretch.values.layout();
       Tile column = k_.arange(l, 1), row = wide(k_.arange(l, 0)) + first_row;
       k_.store(partial + (row * s_.dim_v + wide(column + stretch.first)),
-               stretch.values * convert(k_, share, l.slice(1)),
-               softmax_.places(l).live & (column < stretch.size));
+               stretch.values * convert(k_, share, l.slice(1)), softmax_.places(l).live & (column < stretch.size));
     }
     const Layout& l = *r.logs.layout();
     Pointer lse = p_.tensor(&Params::partial_lse, Elem::f32, 4);

@@ -23,7 +23,8 @@ std::vector<Piece> loads_of(const CacheRows& rows, int most, int width) {
   std::vector<Piece> all;
   for (int i = 0; i < rows.pieces(); ++i) {
     const Piece& p = rows.piece(i);
-    for (int at = 0; at < p.size && p.first + at < width; at += most) all.push_back({p.first + at, std::min(p.size, most)});
+    for (int at = 0; at < p.size && p.first + at < width; at += most)
+      all.push_back({p.first + at, std::min(p.size, most)});
   }
   return all;
 }
@@ -38,8 +39,8 @@ Place place_of(const CacheRows& rows, const Piece& load) {
   return {rows.tile(i), load.first - rows.piece(i).first};
 }
 
-/// The code that a product's element stands for, of `size`: words of four, their bytes 0 and 2 before 1 and 3, four words
-/// of one thread side by side, a thread's next ones half a row of banks further on.
+/// The code that a product's element stands for, of `size`: words of four, their bytes 0 and 2 before 1 and 3, four
+/// words of one thread side by side, a thread's next ones half a row of banks further on.
 int code_of(int slot, int size) {
   constexpr int in_thread[][2] = {{1, 2}, {8, 1}, {16, 4}, {32, 8}, {64, 16}};
   int code = (slot & 2 ? size / 4 : 0) | (slot & 4 ? size / 2 : 0);
@@ -164,7 +165,8 @@ std::vector<ValueFragments::Stretch> ValueFragments::stretches(const std::vector
       for (int i = 0; i < half.registers(); ++i)
         for (std::size_t odd : {0, 1}) regs.push_back(sums[sum + odd].reg(i));
       int width = codes(s_.quant, s_.dim_v), first = load.first + static_cast<int>(code) * width;
-      all.push_back({first, std::min(load.size, width - load.first), named(Tile(k_, Type::f32, nullptr, std::move(regs)), whole)});
+      all.push_back({first, std::min(load.size, width - load.first),
+                     named(Tile(k_, Type::f32, nullptr, std::move(regs)), whole)});
     }
   }
   return all;

@@ -1,9 +1,9 @@
 // What the products take in: fragments of K and V out of shared memory, decoded on the way where they are codes.
 //
-// Plain rows come by ldmatrix. Codes are products' operands as f16, less an offset that is the same for all (numbers.h),
-// and of the pairs that a thread's word of codes gives. A sum does not ask in which order its elements come: so a word of
-// K's codes stands for elements that the query's fragment has in the same odd order. V's codes come by ldmatrix in twos,
-// a key's neighbours, and give two operands: one of the even elements, one of the odd ones.
+// Plain rows come by ldmatrix. Codes are products' operands as f16, less an offset that is the same for all
+// (numbers.h), and of the pairs that a thread's word of codes gives. A sum does not ask in which order its elements
+// come: so a word of K's codes stands for elements that the query's fragment has in the same odd order. V's codes come
+// by ldmatrix in twos, a key's neighbours, and give two operands: one of the even elements, one of the odd ones.
 #pragma once
 #include <array>
 #include <functional>
@@ -49,8 +49,8 @@ class KeyFragments {
   Spec s_;
   const CacheRows& rows_;
   std::array<int, 2> grid_;
-  std::vector<Codes> codes_;     // what a byte holds; none: elements
-  std::vector<Piece> loads_;     // stored elements that are loaded together; codes_.size() chunks each
+  std::vector<Codes> codes_;  // what a byte holds; none: elements
+  std::vector<Piece> loads_;  // stored elements that are loaded together; codes_.size() chunks each
   std::vector<Piece> chunks_;
 };
 

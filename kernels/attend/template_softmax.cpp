@@ -18,8 +18,8 @@ int outs(const Spec& s) {
   return model_metadata(s.quant) ? rest_ + 1 : unit_;
 }
 
-/// How many chunks of the queries stay in registers, beside the sums: of 255, fragments of K and V, scores and addresses
-/// take the rest. Teams of many warps hold less of each.
+/// How many chunks of the queries stay in registers, beside the sums: of 255, fragments of K and V, scores and
+/// addresses take the rest. Teams of many warps hold less of each.
 std::size_t chunks_in_registers(const Spec& s, const Piece& chunk) {
   int rows = s.rows / s.down, sums = rows * s.dim_v / (32 * s.across), most = s.across > 1 ? 128 : 100;
   return static_cast<std::size_t>(std::max(0, most - sums) / (rows * chunk.size / 64));
@@ -196,8 +196,8 @@ Tile Softmax::seen(const Value& tile, Tile scores) const {
   return select(live, scores, real(scores, none_yet));
 }
 
-/// Weights as V's codes are to be multiplied with. out = Σ p · (code − zero) · scale: the scale goes into the weight, in
-/// units of a power of two that no scale so far is above, so that f16 holds it; the zero's part is summed by itself.
+/// Weights as V's codes are to be multiplied with. out = Σ p · (code − zero) · scale: the scale goes into the weight,
+/// in units of a power of two that no scale so far is above, so that f16 holds it; the zero's part is summed by itself.
 Tile Softmax::weighted(const Tile& weights, const Value& stage, Tile& faded, std::vector<Tile>& state) const {
   if (!model_metadata(s_.quant)) return weights;
   auto [scale, zero] = pairs(*caches_.value_pairs, stage);

@@ -27,7 +27,8 @@ class Softmax {
  public:
   Softmax(Kernel& k, const Spec& s, const Kernel::Parameters<Params>& p, const Caches& caches);
 
-  /// Loads what belongs to these rows. The keys of the sequence end at `length`; it has `queries` of them for new tokens.
+  /// Loads what belongs to these rows. The keys of the sequence end at `length`; it has `queries` of them for new
+  /// tokens.
   void begin(const QueryRows& rows, const Value& length, const Value& queries);
 
   /// Nothing seen yet.
@@ -70,10 +71,10 @@ class Softmax {
   std::size_t held_ = 0;                    // chunks of queries in registers
   std::vector<SharedTile> shared_queries_;  // the others, one each
   QueryRows rows_;
-  std::vector<Tile> queries_;   // fragments, one a chunk
-  Tile shrink_, grow_;          // [rows, 1]: powers of two that bring a row into f16's range, and back
-  Tile query_sums_;             // [rows, 1]: of what a zero is multiplied with
-  Tile factor_;                 // of scores, before the soft-cap if there is one
+  std::vector<Tile> queries_;         // fragments, one a chunk
+  Tile shrink_, grow_;                // [rows, 1]: powers of two that bring a row into f16's range, and back
+  Tile query_sums_;                   // [rows, 1]: of what a zero is multiplied with
+  Tile factor_;                       // of scores, before the soft-cap if there is one
   Tile from_, to_, own_key_, slope_;  // [rows, 1]: keys seen, the query's own key, slope
 };
 
