@@ -10,6 +10,18 @@
 namespace pagejit {
 namespace {
 
+/// Of each register of a carried tile: the one that it is a copy of. A row of a sum, say, is in as many registers as
+/// the row has columns, and is carried once.
+std::vector<int> originals(const Tile& t) {
+  std::vector<int> of;
+  int copies = 0;
+  if (!t.scalar() && t.registers() == t.layout()->registers())
+    for (int i = 0; (1 << i) < t.layout()->registers(); ++i)
+      if (t.layout()->reg_basis(i) == Coords{}) copies |= 1 << i;
+  for (int r = 0; r < t.registers(); ++r) of.push_back(r & ~copies);
+  return of;
+}
+
 llvm::BasicBlock* block(Kernel::Builder& b, const char* name) {
   return llvm::BasicBlock::Create(*b.context, name, b.function);
 }
@@ -112,10 +124,15 @@ std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Valu
   auto widened = [&](const Value& v) { return type == Type::i64 ? Value(wide(v)) : v; };
   Value from = widened(first), to = widened(last), by = widened(step);
   llvm::Value *start = b.value(from.reg(0), type), *end = b.value(to.reg(0), type), *stride = b.value(by.reg(0), type);
-  std::vector<std::vector<llvm::Value*>> initial;
+  std::vector<std::vector<llvm::Value*>> initial;  // null: a copy
+  std::vector<std::vector<int>> original;
   for (const Tile& t : carried) {
     initial.emplace_back();
-    for (const Reg& r : t.regs()) initial.back().push_back(b.value(r, t.type()));
+    original.push_back(originals(t));
+    for (int r = 0; r < t.registers(); ++r) {
+      bool own = original.back()[static_cast<std::size_t>(r)] == r;
+      initial.back().push_back(own ? b.value(t.reg(r), t.type()) : nullptr);
+    }
   }
 
   llvm::BasicBlock *before = b.ir.GetInsertBlock(), *head = block(b, "loop"), *turn = block(b, "turn"),
@@ -130,9 +147,14 @@ std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Valu
     const Tile& t = carried[c];
     std::vector<Reg> regs;
     phis.emplace_back();
-    for (llvm::Value* v : initial[c]) {
-      phis.back().push_back(b.ir.CreatePHI(b.type(t.type()), 2));
-      phis.back().back()->addIncoming(v, before);
+    for (std::size_t r = 0; r < initial[c].size(); ++r) {
+      phis.back().push_back(nullptr);
+      if (!initial[c][r]) {
+        regs.push_back(regs[static_cast<std::size_t>(original[c][r])]);
+        continue;
+      }
+      phis.back().back() = b.ir.CreatePHI(b.type(t.type()), 2);
+      phis.back().back()->addIncoming(initial[c][r], before);
       regs.push_back(plain(phis.back().back(), is_integer(t.type()) ? Facts::of_bits(bits(t.type())) : Facts{}));
     }
     now.emplace_back(*this, t.type(), t.layout(), std::move(regs));
@@ -150,7 +172,8 @@ std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Valu
   body(Value(*this, type, plain(i, stepped)), now);
   for (std::size_t c = 0; c < carried.size(); ++c)
     for (std::size_t r = 0; r < phis[c].size(); ++r)
-      phis[c][r]->addIncoming(b.value(now[c].reg(static_cast<int>(r)), carried[c].type()), b.ir.GetInsertBlock());
+      if (phis[c][r])
+        phis[c][r]->addIncoming(b.value(now[c].reg(static_cast<int>(r)), carried[c].type()), b.ir.GetInsertBlock());
   i->addIncoming(b.ir.CreateNSWAdd(i, stride), b.ir.GetInsertBlock());
   b.ir.CreateBr(head);
   b.ir.SetInsertPoint(after);

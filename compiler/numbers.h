@@ -40,9 +40,14 @@ Tile flipped(Kernel& k, const Tile& a, int dim, int bit);
 
 /// What a byte holds: a number, or two of half a byte.
 enum class Codes { e4m3, e5m2, u8, low4, high4 };
+/// What an integer code of 1 comes as: the f16 of that one bit in its place, a subnormal, which products take in
+/// exactly.
+constexpr double code_unit(Codes codes) {
+  return codes == Codes::high4 ? 0x1p-20 : codes == Codes::u8 || codes == Codes::low4 ? 0x1p-24 : 1;
+}
 /// Codes as f16, exactly, from words of four of them (i32, or registers 2i and 2i + 1 of 16-bit elements): of each word
-/// bytes 0 and 2 in the first tile, 1 and 3 in the second, a pair a word; the layout is for the caller to name. Bytes
-/// come less 128 and half bytes less 8: small numbers, whose sums lose least.
+/// bytes 0 and 2 in the first tile, 1 and 3 in the second, a pair a word; the layout is for the caller to name.
+/// Integers come in units of code_unit().
 std::array<Tile, 2> half_pairs(const Tile& words, Codes codes);
 
 namespace detail {

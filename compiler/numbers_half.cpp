@@ -40,24 +40,14 @@ Pair from_e4m3(Kernel::Builder& b, llvm::Value* word) {
   return {halves(ir.CreateShl(magnitude, 7), ir.CreateShl(word, 8)), halves(ir.CreateLShr(magnitude, 1), word)};
 }
 
-/// 1024 + n is the f16 whose lowest bits are n.
+/// The f16 whose only bits are n, its lowest, is a subnormal: n · 2^-24. The tensor cores take those in exactly.
 Pair from_u8(Kernel::Builder& b, llvm::Value* word) {
-  llvm::Value* upper = b.ir.getInt32(0x64646464);
-  auto half = [&](unsigned choice) {
-    return b.ir.CreateFSub(pair_of(b, chosen_bytes(b, word, upper, choice)), both(b, 1024 + 128));
-  };
-  return {half(0x4240), half(0x4341)};
+  llvm::Value* zero = b.ir.getInt32(0);
+  return {pair_of(b, chosen_bytes(b, word, zero, 0x4240)), pair_of(b, chosen_bytes(b, word, zero, 0x4341))};
 }
 
 Pair from_nibbles(Kernel::Builder& b, llvm::Value* word, bool high) {
-  auto half = [&](llvm::Value* w) -> llvm::Value* {
-    llvm::Value* bits = b.ir.CreateOr(b.ir.CreateAnd(w, high ? 0x00f000f0u : 0x000f000fu), 0x64006400u);
-    llvm::Value* x = pair_of(b, bits);
-    if (!high) return b.ir.CreateFSub(x, both(b, 1024 + 8));
-    // Here the bits stand for 16 n: (1024 + 16 n) / 16 − 64 − 8, no step of which rounds.
-    if (b.lowering.target().is_emulator()) return b.ir.CreateFSub(b.ir.CreateFMul(x, both(b, 1.0 / 16)), both(b, 72));
-    return b.ir.CreateIntrinsic(llvm::Intrinsic::fma, {x->getType()}, {x, both(b, 1.0 / 16), both(b, -72)}, {}, "");
-  };
+  auto half = [&](llvm::Value* w) { return pair_of(b, b.ir.CreateAnd(w, high ? 0x00f000f0u : 0x000f000fu)); };
   llvm::Value *even = half(word), *odd = half(b.ir.CreateLShr(word, 8));
   return {even, odd};
 }

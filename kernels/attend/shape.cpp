@@ -45,7 +45,7 @@ void choose_team(Spec& s, std::int64_t rows, const Tuning& t) {
   s.down = t.down > 0 ? t.down : wide ? std::max(1, s.rows / 16) : s.rows / 16;
   s.across = t.across > 0 ? t.across : wide ? 4 : 1;
   // What a turn holds in registers beside the sums grows with its keys.
-  bool full = s.dim_k > 128 || s.dim_v > 128 || model_metadata(s.quant);
+  bool full = s.dim_k > 128 || s.dim_v > 128;
   s.keys = t.keys > 0 ? t.keys : full && !wide ? 16 : 32;
   int stage = stage_bytes(s);
   s.stages = t.stages > 0 ? t.stages : std::clamp(block_bytes / stage, 2, wide ? 2 : s.keys == 16 ? 4 : 3);

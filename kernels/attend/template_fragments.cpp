@@ -147,7 +147,7 @@ std::vector<ValueFragments::Stretch> ValueFragments::stretches(const std::vector
   std::size_t sum = 0;
   for (const Piece& load : loads_) {
     if (codes_.empty()) {
-      all.push_back({load.first, std::min(load.size, s_.dim_v - load.first), sums[sum++]});
+      all.push_back({load.first, std::min(load.size, s_.dim_v - load.first), sums[sum++], 1});
       continue;
     }
     for (std::size_t code = 0; code < codes_.size(); ++code, sum += 2) {
@@ -166,7 +166,7 @@ std::vector<ValueFragments::Stretch> ValueFragments::stretches(const std::vector
         for (std::size_t odd : {0, 1}) regs.push_back(sums[sum + odd].reg(i));
       int width = codes(s_.quant, s_.dim_v), first = load.first + static_cast<int>(code) * width;
       all.push_back({first, std::min(load.size, width - load.first),
-                     named(Tile(k_, Type::f32, nullptr, std::move(regs)), whole)});
+                     named(Tile(k_, Type::f32, nullptr, std::move(regs)), whole), code_unit(codes_[code])});
     }
   }
   return all;

@@ -1,6 +1,6 @@
 // What the products take in: fragments of K and V out of shared memory, decoded on the way where they are codes.
 //
-// Plain rows come by ldmatrix. Codes are products' operands as f16, less an offset that is the same for all
+// Plain rows come by ldmatrix. Codes are products' operands as f16, integers in units that are factors of the sums
 // (numbers.h), and of the pairs that a thread's word of codes gives. A sum does not ask in which order its elements
 // come: so a word of K's codes stands for elements that the query's fragment has in the same odd order. V's codes come
 // by ldmatrix in twos, a key's neighbours, and give two operands: one of the even elements, one of the odd ones.
@@ -19,10 +19,6 @@ namespace pagejit::attend {
 inline Type product_type(const Spec& s) {
   return s.quant == Quant::none ? type_of(s.q) : Type::f16;
 }
-/// Less what a code comes as.
-inline double code_offset(Quant q) {
-  return q == Quant::int8 ? 128 : q == Quant::int4 ? 8 : 0;
-}
 /// Pieces of a stored row, and elements of it that stand as far apart as the codes of one byte.
 std::vector<Piece> code_pieces(const Spec& s, int dim);
 
@@ -34,6 +30,8 @@ class KeyFragments {
   /// Elements of a query's row that one product takes: `first` and as many after it as are codes; how they are ordered
   /// is for query_columns() to say.
   const std::vector<Piece>& chunks() const { return chunks_; }
+  /// What an element of a chunk comes as a multiple of.
+  double unit(std::size_t chunk) const { return codes_.empty() ? 1 : code_unit(codes_[chunk % codes_.size()]); }
   /// Calls f(chunk, fragment) for each chunk, fragments of mma_b(size, keys).
   void each(const Value& stage, const std::function<void(std::size_t, const Tile&)>& f) const;
   /// The element of a query's row that stands at each place of a layout of [rows, size], and whether the row has it.
@@ -68,6 +66,7 @@ class ValueFragments {
   struct Stretch {
     int first, size;  // elements; the tile may have more columns
     Tile values;
+    double unit;  // what they are multiples of
   };
   std::vector<Stretch> stretches(const std::vector<Tile>& sums) const;
 

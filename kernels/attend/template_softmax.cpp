@@ -146,7 +146,7 @@ Tile Softmax::query(std::size_t chunk) const {
   return shared_queries_[chunk - held_].load(l, k_.constant(Type::i32, 0));
 }
 
-/// The scale and the zero of each key, less the offset of the codes, for each element of the scores.
+/// The scale and the zero of each key, for each element of the scores.
 std::array<Tile, 2> Softmax::pairs(const CacheRows& rows, const Value& stage) const {
   // A register for the scale and one for the zero, for each register of the scores.
   auto by_key = [](std::span<const Coords> bases) {
@@ -162,22 +162,27 @@ std::array<Tile, 2> Softmax::pairs(const CacheRows& rows, const Value& stage) co
   std::array<std::vector<Reg>, 2> regs;
   for (int i = 0; i < both.registers(); ++i) regs[static_cast<std::size_t>(i % 2)].push_back(both.reg(i));
   Tile scale(k_, Type::f32, scores, std::move(regs[0])), zero(k_, Type::f32, scores, std::move(regs[1]));
-  return {scale, zero - code_offset(s_.quant)};
+  return {scale, zero};
 }
 
 Tile Softmax::scores(const Value& stage) const {
   // Few scores a warp are few chains of products, each waiting for the one before: then more, of alternate chunks.
   int chains = score_layout_.registers() / 4;
   std::size_t ways = std::min<std::size_t>(keys_.chunks().size(), chains >= 4 ? 1 : chains == 2 ? 2 : 4);
+  if (s_.quant == Quant::int4) ways = 2;  // the halves of a byte come in units of their own
   std::vector<Tile> sums(ways, real_tile(k_, score_layout_, 0));
   keys_.each(stage, [&](std::size_t i, const Tile& fragment) {
     sums[i % ways] = dot(k_, query(i), fragment, sums[i % ways]);
   });
-  for (std::size_t i = 1; i < ways; ++i) sums[0] = sums[0] + sums[i];
+  for (std::size_t i = 1; i < ways; ++i) {
+    double less = keys_.unit(0) / keys_.unit(i);
+    sums[0] = less == 1 ? sums[0] + sums[i] : fma(sums[i], real_tile(k_, score_layout_, less), sums[0]);
+  }
   if (!model_metadata(s_.quant)) return sums[0];
   // q · (code − zero) · scale: the zero's part is the same for all elements of a key.
   auto [scale, zero] = pairs(*caches_.key_pairs, stage);
-  return (sums[0] - query_sums_ * zero) * scale;
+  Tile less = unary(Unary::neg, zero * keys_.unit(0));
+  return fma(query_sums_, less, sums[0]) * (scale * (1 / keys_.unit(0)));
 }
 
 /// Scores as powers of two, −∞ where a key is not seen.
@@ -248,7 +253,8 @@ Softmax::Result Softmax::result(const std::vector<Tile>& state) const {
   for (auto& stretch : r.out) {
     if (zeros) {
       Layout of_rows = stretch.values.layout()->slice(1);
-      stretch.values = (stretch.values - convert(k_, zeros, of_rows)) * convert(k_, unit, of_rows);
+      Tile codes = stretch.values * (1 / stretch.unit);
+      stretch.values = (codes - convert(k_, zeros, of_rows)) * convert(k_, unit, of_rows);
     }
     if (s_.quant == Quant::fp8) stretch.values = stretch.values * caches_.value_scale;
   }
