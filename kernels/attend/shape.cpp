@@ -48,16 +48,21 @@ void choose_team(Spec& s, std::int64_t rows, const Tuning& t) {
   bool full = s.dim_k > 128 || s.dim_v > 128;
   s.keys = t.keys > 0 ? t.keys : full && !wide ? 16 : 32;
   int stage = stage_bytes(s);
-  s.stages = t.stages > 0 ? t.stages : std::clamp(block_bytes / stage, 2, wide ? 2 : s.keys == 16 ? 4 : 3);
+  // Codes are half as many bytes: one turn more of them is under way.
+  int stages = s.keys == 16 || s.quant != Quant::none ? 4 : 3;
+  s.stages = t.stages > 0 ? t.stages : std::clamp(block_bytes / stage, 2, wide ? 2 : stages);
   int warps = s.down * s.across, most = std::max(1, block_bytes / (stage * s.stages));
-  s.teams = t.teams > 0 ? t.teams : std::clamp(floor_power(most), 1, std::max(1, 8 / warps));
+  s.teams = t.teams > 0 ? t.teams : std::clamp(floor_power(most), 1, std::max(1, 4 / warps));
 }
 
 int resident_teams(const Spec& s) {
   constexpr int shared = 227 << 10, reserved = 1 << 10, registers = 65536, of_a_thread = 256;
   int warps = s.down * s.across, block = s.teams * s.stages * stage_bytes(s) + reserved;
   int by_shared = std::max(1, shared / block) * s.teams, by_registers = registers / (of_a_thread * 32 * warps);
-  return std::max(1, std::min(by_shared, by_registers));
+  // More warps than four only help where there is little to read and much to decode (docs/measured.md).
+  int worthwhile = (s.quant == Quant::int4 ? 8 : 4) / std::min(4, warps);
+  if (warps > 1) worthwhile = by_shared;
+  return std::max(1, std::min({by_shared, by_registers, worthwhile}));
 }
 
 void check(const Spec& s) {
