@@ -39,16 +39,16 @@ Tile power_of_two_above(const Tile& x);
 Tile flipped(Kernel& k, const Tile& a, int dim, int bit);
 
 /// What a byte holds: a number, or two of half a byte.
-enum class Codes { e4m3, e5m2, u8, low4, high4 };
+enum class CodeFormat { e4m3, e5m2, u8, low4, high4 };
 /// What an integer code of 1 comes as: the f16 of that one bit in its place, a subnormal, which products take in
 /// exactly.
-constexpr double code_unit(Codes codes) {
-  return codes == Codes::high4 ? 0x1p-20 : codes == Codes::u8 || codes == Codes::low4 ? 0x1p-24 : 1;
+constexpr double code_unit(CodeFormat codes) {
+  return codes == CodeFormat::high4 ? 0x1p-20 : codes == CodeFormat::u8 || codes == CodeFormat::low4 ? 0x1p-24 : 1;
 }
 /// Codes as f16, exactly, from words of four of them (i32, or registers 2i and 2i + 1 of 16-bit elements): of each word
 /// bytes 0 and 2 in the first tile, 1 and 3 in the second, a pair a word; the layout is for the caller to name.
 /// Integers come in units of code_unit().
-std::array<Tile, 2> half_pairs(const Tile& words, Codes codes);
+std::array<Tile, 2> half_pairs(const Tile& words, CodeFormat codes);
 
 namespace detail {
 // fp8 where the machine has no such conversion: sm_80 and sm_86.

@@ -52,17 +52,17 @@ Pair from_nibbles(Kernel::Builder& b, llvm::Value* word, bool high) {
   return {even, odd};
 }
 
-Pair decoded_word(Kernel::Builder& b, llvm::Value* word, Codes codes) {
+Pair decoded_word(Kernel::Builder& b, llvm::Value* word, CodeFormat codes) {
   switch (codes) {
-    case Codes::e4m3:
+    case CodeFormat::e4m3:
       return from_e4m3(b, word);
-    case Codes::e5m2:
+    case CodeFormat::e5m2:
       return from_e5m2(b, word);
-    case Codes::u8:
+    case CodeFormat::u8:
       return from_u8(b, word);
-    case Codes::low4:
+    case CodeFormat::low4:
       return from_nibbles(b, word, false);
-    case Codes::high4:
+    case CodeFormat::high4:
       return from_nibbles(b, word, true);
   }
   fail(Code::internal, "not a format of codes");
@@ -91,7 +91,7 @@ std::vector<llvm::Value*> words_of(const Tile& t) {
 
 }  // namespace
 
-std::array<Tile, 2> half_pairs(const Tile& words, Codes codes) {
+std::array<Tile, 2> half_pairs(const Tile& words, CodeFormat codes) {
   Kernel::Builder& b = words.kernel().builder();
   std::array<std::vector<Reg>, 2> regs;
   for (llvm::Value* word : words_of(words)) {

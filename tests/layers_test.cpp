@@ -29,7 +29,7 @@ const std::vector<Rule>& rules() {
        {"compiler/", "runtime/base/", "runtime/backend.h", "fmt/", "llvm/", "boost/context/", "xxhash.h"}},
       {R"(kernels/api/(pagejit\.h|c/.*))", {"c/", "../pagejit.h"}},  // C, wherever it is copied to
       {R"(kernels/api/.*)", {"kernels/", "compiler/", "runtime/", "pagejit", "fmt/"}},
-      {R"(kernels/(.*/template[^/]*|common/(ragged|destination|encode|decode).*|templates)\.(h|cpp))",
+      {R"(kernels/(.*/template[^/]*|common/(ragged|destination|encode|decode|split_plan).*|templates)\.(h|cpp))",
        {"kernels/", "compiler/", "runtime/base/", "fmt/"}},
       {R"(kernels/.*)", {"kernels/", "runtime/", "pagejit_generator.h", "fmt/"}},
   };

@@ -5,14 +5,14 @@
 namespace pagejit::attend {
 namespace {
 
-std::vector<Codes> codes_of(const Spec& s, Elem stored) {
+std::vector<CodeFormat> codes_of(const Spec& s, Elem stored) {
   switch (s.quant) {
     case Quant::fp8:
-      return {stored == Elem::e4m3 ? Codes::e4m3 : Codes::e5m2};
+      return {stored == Elem::e4m3 ? CodeFormat::e4m3 : CodeFormat::e5m2};
     case Quant::int8:
-      return {Codes::u8};
+      return {CodeFormat::u8};
     case Quant::int4:
-      return {Codes::low4, Codes::high4};
+      return {CodeFormat::low4, CodeFormat::high4};
     default:
       return {};
   }
@@ -90,7 +90,7 @@ void KeyFragments::each(const Value& stage, const std::function<void(std::size_t
       continue;
     }
     Tile words = at.tile.as(Elem::i32).load(word_layout(load.size), stage, at.column / 4);
-    for (Codes code : codes_) {
+    for (CodeFormat code : codes_) {
       auto [even, odd] = half_pairs(words, code);
       std::vector<Reg> regs;
       for (std::size_t i = 0; i < even.regs().size(); i += 2)
@@ -137,7 +137,7 @@ void ValueFragments::each(const Value& stage, const std::function<void(std::size
     }
     Layout twos = Layout::mma_b(s_.keys, load.size / 2, grid_);
     Tile units = at.tile.as(Elem::f16).load(twos, stage, at.column / 2);
-    for (Codes code : codes_)
+    for (CodeFormat code : codes_)
       for (const Tile& half : half_pairs(units, code)) f(sum++, named(half, twos));
   }
 }

@@ -47,8 +47,8 @@ class KeyFragments {
   Spec s_;
   const CacheRows& rows_;
   std::array<int, 2> grid_;
-  std::vector<Codes> codes_;  // what a byte holds; none: elements
-  std::vector<Piece> loads_;  // stored elements that are loaded together; codes_.size() chunks each
+  std::vector<CodeFormat> codes_;  // what a byte holds; none: elements
+  std::vector<Piece> loads_;       // stored elements that are loaded together; codes_.size() chunks each
   std::vector<Piece> chunks_;
 };
 
@@ -75,7 +75,7 @@ class ValueFragments {
   Spec s_;
   const CacheRows& rows_;
   std::array<int, 2> grid_;
-  std::vector<Codes> codes_;
+  std::vector<CodeFormat> codes_;
   std::vector<Piece> loads_;
   std::vector<Layout> sums_;
 };
