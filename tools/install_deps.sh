@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what pagejit is built with, on Debian 12 or a relative of it; with --tests also the servers that tests start
-# for themselves. Says nothing when all of it is there.
+# for themselves, and Python's headers. Says nothing when all of it is there.
 set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache mold
           llvm-22-dev zlib1g-dev libzstd-dev libxxhash-dev libfmt-dev
           libboost-context-dev nlohmann-json3-dev libcli11-dev doctest-dev
           libcurl4-openssl-dev libhiredis-dev libssl-dev)
-[ "${1:-}" = --tests ] && packages+=(redis-server nginx-light)
+[ "${1:-}" = --tests ] && packages+=(redis-server nginx-light python3-venv python3-dev)
 
 die() { echo "pagejit: $*" >&2; exit 1; }
 

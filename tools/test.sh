@@ -13,6 +13,9 @@ for preset in dev runtime-only; do
   ctest --preset "$preset" --parallel "$jobs" --no-tests=error "$@" </dev/null
 done
 
+echo "== the Python package"
+tools/test_python.sh
+
 echo "== what the demo uses is recorded, precompiled and served without LLVM, over a driver that computes nothing"
 host=$(mktemp -d)
 trap 'rm -rf "$host"' EXIT

@@ -208,9 +208,9 @@ def precompile(
         wish = (_texts(models), _texts(manifests), _texts(specs), _texts(targets), list(page_sizes), _texts(quants))
         folder = os.fspath(cache_dir or "")
         if dry_run:
-            return json.loads(_core.coverage(*wish, folder))
+            return json.loads(_core.coverage(*wish, folder))["variants"]
         made = _core.precompile(*wish, folder, os.fspath(bundle or ""), os.fspath(failures), jobs, keep_going)
-    return json.loads(made)
+    return json.loads(made)["variants"]
 
 
 @contextlib.contextmanager

@@ -87,7 +87,8 @@ EventHook hook_of(nb::object function) {
     d["ms"] = e.ms;
     d["count"] = e.count;
     try {
-      nb::handle(kept)(d);
+      nb::handle hook = kept;
+      hook(d);
     } catch (const nb::python_error& raised) {
       throw std::runtime_error(raised.what());
     }

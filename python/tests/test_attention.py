@@ -1,0 +1,64 @@
+import ml_dtypes
+import numpy as np
+import pytest
+from paged import Pages
+
+import pagejit
+
+
+def reference(q, k, v, first, scale, causal=True):
+    """One sequence: queries [n, heads, dim] at positions `first`…, keys and values [length, kv_heads, …]."""
+    group = q.shape[1] // k.shape[1]
+    q, k, v = (x.astype(np.float64) for x in (q, k.repeat(group, 1), v.repeat(group, 1)))
+    score = np.einsum("ihd,nhd->ihn", q, k) * scale
+    if causal:
+        hidden = np.arange(k.shape[0])[None, None, :] > (first + np.arange(q.shape[0]))[:, None, None]
+        score = np.where(hidden, -np.inf, score)
+    p = np.exp(score - score.max(-1, keepdims=True))
+    lse = np.log(p.sum(-1)) + score.max(-1)
+    return np.einsum("ihn,nhd->ihd", p / p.sum(-1, keepdims=True), v), lse
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("queries", [1, 2])
+def test_decode_attends_over_each_sequences_pages(rng, dtype, queries):
+    lengths = [37, 2, 16]
+    pages = Pages(rng, lengths, 16)
+    k, v = (rng.standard_normal((pages.pages, 16, 2, 64)).astype(dtype) for _ in "kv")
+    q = rng.standard_normal((3 * queries, 4, 64)).astype(dtype)
+    out, lse = pagejit.decode_attention(q, k, v, pages.table, pages.lengths, return_lse=True)
+    assert out.dtype == q.dtype and out.shape == q.shape
+    for b, n in enumerate(lengths):
+        mine = slice(b * queries, (b + 1) * queries)
+        wanted, wanted_lse = reference(q[mine], pages.rows(k, b), pages.rows(v, b), n - queries, 1 / 8)
+        # p is rounded to the operands' 16 bits before it is summed and meets V.
+        near = 2e-3 if dtype == np.float16 else 2e-2
+        np.testing.assert_allclose(out[mine].astype(np.float64), wanted, rtol=near, atol=near)
+        np.testing.assert_allclose(lse[mine], wanted_lse, rtol=near, atol=near)
+
+
+def test_decode_with_v_as_a_part_of_k_writes_to_out(rng):
+    pages = Pages(rng, [20], 16)
+    k = rng.standard_normal((pages.pages, 16, 1, 96)).astype(np.float16)
+    q = rng.standard_normal((1, 4, 96)).astype(np.float16)
+    out = np.zeros((1, 4, 64), np.float16)
+    given = pagejit.decode_attention(q, k, None, pages.table, pages.lengths, scale=0.1, out=out)
+    rows = pages.rows(k, 0)
+    wanted, _ = reference(q, rows, rows[..., :64], 19, 0.1)
+    assert given is out
+    np.testing.assert_allclose(out.astype(np.float64), wanted, rtol=2e-3, atol=2e-3)
+
+
+def test_decode_says_what_is_missing(rng):
+    x = np.zeros((1, 4, 64), np.float16)
+    with pytest.raises(ValueError, match="out is missing"):
+        pagejit.decode_attention(x, np.zeros((2, 16, 1, 64), np.float16), None, None, None)
+
+
+def test_decode_refuses_a_workspace_that_is_too_small(rng):
+    pages = Pages(rng, [400], 16)
+    k = rng.standard_normal((pages.pages, 16, 2, 64)).astype(np.float16)
+    q = rng.standard_normal((1, 4, 64)).astype(np.float16)
+    small = np.zeros(16, np.uint8)
+    with pytest.raises(pagejit.ArgumentError, match="decode_attention: workspace"):
+        pagejit.decode_attention(q, k, k.copy(), pages.table, pages.lengths, workspace=small)
