@@ -9,7 +9,7 @@ venv=$PWD/build/python-venv
 [ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet 'nanobind>=3' 'scikit-build-core>=0.10' ninja numpy ml_dtypes pytest
 "$venv/bin/pip" install --quiet --no-build-isolation --no-deps --force-reinstall ./python \
-  -C build-dir="$PWD/build" -C cmake.build-type=RelWithDebInfo -C cmake.define.PAGEJIT_TESTS=ON
+  --config-settings=build-dir="$PWD/build" --config-settings=cmake.build-type=RelWithDebInfo --config-settings=cmake.define.PAGEJIT_TESTS=ON
 
 cd "$venv"  # away from the sources: what is tested is what was installed
 "$venv/bin/python" -m pytest -q --rootdir ../../python ../../python/tests </dev/null
