@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One command: installs what is missing, builds everything, runs all tests, then the same for the build without LLVM,
-# which at last serves the demo with kernels that the other build has made.
+# which at last serves the demo with kernels that the other build has made; and the Python package's tests.
 # Arguments go to ctest: tools/test.sh -R flatten
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -13,4 +13,4 @@ venv=$PWD/build/python-venv
 
 cd "$venv"  # away from the sources: what is tested is what was installed
 "$venv/bin/python" -m pytest -q --rootdir ../../python ../../python/tests </dev/null
-sed -n '/^```python$/,/^```$/p' ../../python/README.md | sed '/^```/d' | "$venv/bin/python" -
+sed -n '/^```python$/,/^```$/p' ../../README.md | sed '/^```/d' | "$venv/bin/python" -
