@@ -6,4 +6,5 @@
 #include "kernels/flatten/host.h"
 #include "kernels/gather/host.h"
 #include "kernels/indices/host.h"
+#include "kernels/merge/host.h"
 #include "kernels/rope/host.h"

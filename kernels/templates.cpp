@@ -7,6 +7,7 @@
 #include "kernels/families.h"
 #include "kernels/flatten/template.h"
 #include "kernels/indices/template.h"
+#include "kernels/merge/template.h"
 #include "kernels/registry.h"
 #include "kernels/rope/template.h"
 #include "runtime/base/error.h"

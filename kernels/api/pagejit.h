@@ -164,6 +164,7 @@ pj_status pj_synchronise(pj_context* context, void* stream);
 #include "c/flatten.h"
 #include "c/gather.h"
 #include "c/indices.h"
+#include "c/merge.h"
 #include "c/rope.h"
 
 #endif

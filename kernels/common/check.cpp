@@ -44,12 +44,12 @@ bool usable_pointer(const Tensor& t) {
   return address != 0 && (address & static_cast<std::uintptr_t>(bytes(t.elem) - 1)) == 0;
 }
 
-[[noreturn]] void explain_strides(const Tensor& t, const Expected& what) {
+[[noreturn]] void explain_strides(const Tensor& t, const Expected& what, bool neighbours) {
   int last = t.rank - 1;
-  if (t.shape[last] > 1 && t.stride[last] != 1)
+  if (neighbours && t.shape[last] > 1 && t.stride[last] != 1)
     bad_argument(what, t, fmt::format("has the stride {} along its last axis", t.stride[last]),
                  "1: the elements of a row must be neighbours");
-  for (int d = 0; d < last; ++d)
+  for (int d = 0; d < t.rank; ++d)
     if (t.shape[d] > 1 && t.stride[d] <= 0)
       bad_argument(what, t, fmt::format("has the stride {} along {}", t.stride[d], axis_name(what.axes, d)),
                    "a positive stride, in elements");
@@ -65,7 +65,7 @@ std::string list(const std::int64_t* values, int count) {
 
 }  // namespace
 
-void detail::refuse(const Tensor& t, const Expected& what) {
+void detail::refuse(const Tensor& t, const Expected& what, bool neighbours) {
   if (t.omitted()) bad_argument(what, t, "is missing", fmt::format("a tensor {}", what.axes));
   if (t.rank != what.rank)
     bad_argument(what, t, fmt::format("has rank {}", t.rank), fmt::format("rank {}: {}", what.rank, what.axes));
@@ -79,7 +79,7 @@ void detail::refuse(const Tensor& t, const Expected& what) {
   if (!usable_pointer(t))
     bad_argument(what, t, fmt::format("lies at {}", t.data),
                  fmt::format("an address that is a multiple of {} bytes, its element", bytes(t.elem)));
-  explain_strides(t, what);
+  explain_strides(t, what, neighbours);
 }
 
 void detail::refuse_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,

@@ -23,8 +23,8 @@ struct Expected {
 };
 
 namespace detail {
-/// Says what is wrong with a tensor that usable() refused.
-[[noreturn]] void refuse(const Tensor& t, const Expected& expected);
+/// Says what is wrong with a tensor that usable() refused. `neighbours`: the last stride must be 1.
+[[noreturn]] void refuse(const Tensor& t, const Expected& expected, bool neighbours = true);
 [[noreturn]] void refuse_size(const Expected& what, const char* axis, std::int64_t value, const Expected& model,
                               std::int64_t expected);
 [[noreturn]] void refuse_range(const Expected& what, const Tensor& t, const char* axis, std::int64_t value,
@@ -89,6 +89,15 @@ inline void check_tensor(const Tensor& t, const Expected& expected) {
   if (detail::plainly_usable<Rank>(t, expected.elems)) [[likely]]
     return;
   detail::check_closely<Rank>(t, expected);
+}
+
+/// The same for a tensor whose last stride may be any positive one, too: it is read an element at a time.
+template <int Rank>
+inline void check_strided(const Tensor& t, const Expected& expected) {
+  Tensor elements = t;
+  if (t.rank == Rank) elements.rank = Rank + 1, elements.shape[Rank] = elements.stride[Rank] = 1;
+  if (!detail::usable<Rank + 1>(elements, expected.elems)) [[unlikely]]
+    detail::refuse(t, expected, false);
 }
 
 /// Throws Error(argument): "v_cache has 4 heads; expected 8, as k_cache has". The sizes must be equal.

@@ -30,7 +30,7 @@ struct CopyBuffers {
 
 std::vector<Case> all_cases(const Tuning& tuning, bool emulated) {
   std::vector<Case> all;
-  for (auto family : {flatten_cases, quantised_cases, append_cases, rope_cases, attend_cases})
+  for (auto family : {flatten_cases, quantised_cases, append_cases, rope_cases, attend_cases, merge_cases})
     for (Case& one : family(tuning, emulated)) all.push_back(std::move(one));
   return all;
 }

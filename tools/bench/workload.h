@@ -70,5 +70,6 @@ std::vector<Case> quantised_cases(const Tuning& tuning, bool emulated);  // flat
 std::vector<Case> append_cases(const Tuning& tuning, bool emulated);
 std::vector<Case> rope_cases(const Tuning& tuning, bool emulated);
 std::vector<Case> attend_cases(const Tuning& tuning, bool emulated);
+std::vector<Case> merge_cases(const Tuning& tuning, bool emulated);
 
 }  // namespace pagejit::bench

@@ -10,6 +10,7 @@
 #include "kernels/flatten/args.h"
 #include "kernels/gather/args.h"
 #include "kernels/indices/args.h"
+#include "kernels/merge/args.h"
 #include "kernels/rope/args.h"
 #include "runtime/backend.h"
 #include "runtime/base/event.h"

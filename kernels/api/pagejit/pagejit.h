@@ -7,6 +7,7 @@
 #include <pagejit/flatten.h>
 #include <pagejit/gather.h>
 #include <pagejit/indices.h>
+#include <pagejit/merge.h>
 #include <pagejit/rope.h>
 #include <pagejit/statistics.h>
 #include <pagejit/tensor.h>
