@@ -42,6 +42,10 @@ class Reader {
     return value.get<double>();
   }
 
+  /// False where the key is missing, null or false.
+  bool says(const char* key) const { return has(key) && object_[key] != false; }
+  bool is_type(std::string_view type) const { return has("model_type") && object_["model_type"] == type; }
+
   /// The type of the weights, which is that of an unquantised cache. Newer files say dtype, older ones torch_dtype.
   Elem elem() const {
     const char* key = has("dtype") ? "dtype" : "torch_dtype";
@@ -99,6 +103,14 @@ void read_attention(const Reader& r, ModelConfig& m) {
   m.rope_dim = rope_dims(r, m.dim_k);
 }
 
+/// Which scores attention changes, and which it leaves out. Some models have no key for it, only their type.
+void read_scores(const Reader& r, ModelConfig& m) {
+  m.window = r.has("sliding_window") && (!r.has("use_sliding_window") || r.says("use_sliding_window"));
+  m.softcap = r.says("attn_logit_softcapping");
+  m.sinks = r.is_type("gpt_oss");
+  m.alibi = r.says("alibi") || r.is_type("bloom");
+}
+
 std::optional<std::string> read_file(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) return std::nullopt;
@@ -115,6 +127,7 @@ ModelShape ModelConfig::shape(std::vector<int> pages, std::vector<Quant> quants)
   s.dim_k = dim_k;
   s.dim_v = dim_v;
   s.joint = mla;
+  s.window = window, s.softcap = softcap, s.sinks = sinks, s.alibi = alibi;
   s.query_heads = heads;
   s.kv_heads = kv_heads;
   s.rope_dim = rope_dim;
@@ -147,6 +160,7 @@ ModelConfig parse_model(std::string_view text, const std::string& name, const st
   m.layers = r.positive("num_hidden_layers");
   m.elem = r.elem();
   read_attention(r, m);
+  read_scores(r, m);
   return m;
 }
 

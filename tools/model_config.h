@@ -18,6 +18,7 @@ struct ModelConfig {
   int dim_v = 0;     // MLA: kv_lora_rank
   int rope_dim = 0;  // how many dims of a head are rotated
   bool mla = false;  // V is a prefix of K
+  bool window = false, softcap = false, sinks = false, alibi = false;  // of attention: see ModelShape
   Elem elem = Elem::bf16;
 
   /// What serving it asks for with caches of these page sizes and quantisations.

@@ -134,12 +134,9 @@ void shape(const DecodeArgs& a, int multiprocessors, Plan& out) {
 }
 
 void plan_parts(const DecodeArgs& a, Plan& out) {
-  const Spec& s = out.spec;
   const Params& p = out.params;
   combine::Spec& c = out.then.spec;
-  c.to = s.q, c.dim = s.dim_v, c.lengths = s.lengths;
-  c.ragged = s.ragged, c.window = s.window, c.sinks = s.sinks, c.lse = s.lse;
-  c.group = s.group, c.team_rows = s.rows, c.keys = s.keys;
+  c = combine_spec(out.spec);
   combine::choose_block(c, p.batch == 0 ? 1 : (p.parts + p.batch - 1) / p.batch + 1);
   combine::Params& q = out.then.params;
   q.out = p.out, q.out_token = p.out_token, q.out_head = p.out_head;
@@ -156,6 +153,14 @@ void plan_parts(const DecodeArgs& a, Plan& out) {
 
 }  // namespace
 
+combine::Spec combine_spec(const Spec& s) {
+  combine::Spec c;
+  c.to = s.q, c.dim = s.dim_v, c.lengths = s.lengths;
+  c.ragged = s.ragged, c.window = s.window, c.sinks = s.sinks, c.lse = s.lse;
+  c.group = s.group, c.team_rows = s.rows, c.keys = s.keys;
+  return c;
+}
+
 bool plan_without_workspace(const DecodeArgs& a, int multiprocessors, Plan& out) {
   check_numbers(a);
   Views views{is_joint(a), view_keys(a), {}, {}, {}};
@@ -165,6 +170,7 @@ bool plan_without_workspace(const DecodeArgs& a, int multiprocessors, Plan& out)
   check_dense(a, k.heads);
   views.k_scales = view_scales(a, a.k_scales, k);
   check_size(q_names, "elements a head", a.q.shape[2], k.names, k.width * per_code(a.quant));
+  check_width(a, k, v, joint);
   if (!joint) {
     check_elem(v.names, *v.t, k.names, k.t->elem);
     check_size(v.names, "rows a page", v.page, k.names, k.page);
@@ -201,10 +207,6 @@ bool plan(const DecodeArgs& a, int multiprocessors, Plan& out) {
   out.params.partial = out.then.params.partial = base;
   out.params.partial_lse = out.then.params.partial_lse = base + rows * s.dim_v * 4;
   return some;
-}
-
-std::vector<Spec> specs_for_model(const ModelShape&) {
-  return {};
 }
 
 }  // namespace pagejit::attend

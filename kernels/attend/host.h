@@ -33,6 +33,8 @@ bool plan_without_workspace(const DecodeArgs& args, int multiprocessors, Plan& o
 void choose_team(Spec& s, std::int64_t rows, const Tuning& tuning = {});
 /// How many teams a multiprocessor of a large chip holds at once, about: shared memory and registers bound it.
 int resident_teams(const Spec& s);
+/// What puts the parts together, but for `parts` and `rows`: those follow from the batch (combine::choose_block).
+combine::Spec combine_spec(const Spec& s);
 /// Nothing of a team's shape follows from the alignment: so that sums have one order, whatever it is.
 inline void choose_block(Spec&) {}
 

@@ -10,7 +10,6 @@ namespace {
 
 constexpr unsigned halves = elem_set(Elem::f16, Elem::bf16), integers = elem_set(Elem::i32, Elem::i64),
                    f32 = elem_set(Elem::f32), floats = elem_set(Elem::f16, Elem::bf16, Elem::f32);
-constexpr Expected out_names{"out", "[tokens, heads, dim_v]", 3, halves};
 constexpr Expected lse_names{"lse", "[tokens, heads]", 2, f32};
 constexpr Expected table_names{"block_table", "[batch, columns]", 2, integers};
 constexpr Expected lengths_names{"lengths", "[batch]", 1, integers};
@@ -104,6 +103,18 @@ ScalesView view_scales(const DecodeArgs& a, const Tensor& t, const CacheView& ca
   check_size(names, "heads", t.shape[head], cache.names, cache.heads);
   check_exactly(names, t, "numbers a row", t.shape[3], 2);
   return {&t, t.step(0), t.step(row), t.step(head)};
+}
+
+void check_width(const DecodeArgs& a, const CacheView& k, const CacheView& v, bool joint) {
+  std::int64_t width = a.out.shape[2], of_k = k.width * per_code(a.quant);
+  if (!joint) return check_size(out_names, "elements a head", width, v.names, v.width * per_code(a.quant));
+  if (!a.v_cache.omitted()) {
+    std::int64_t of_v = a.v_cache.shape[a.v_cache.rank - 1] * per_code(a.quant);
+    check_size(out_names, "elements a head", width, cache_names(a, a.v_cache, "v_cache"), of_v);
+  }
+  if (width < 1 || width > of_k || (width % 16 != 0 && width != of_k)) [[unlikely]]
+    bad_argument(out_names, a.out, fmt::format("has {} elements a head", width),
+                 fmt::format("a multiple of 16 of at most {}, or {}: V is a part of k_cache's rows", of_k, of_k));
 }
 
 void check_dense(const DecodeArgs& a, std::int64_t kv_heads) {

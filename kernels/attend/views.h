@@ -27,6 +27,10 @@ ScalesView view_scales(const DecodeArgs& a, const Tensor& t, const CacheView& ca
 /// Throws Error(argument) unless queries, output, lse, lists and what is one number a head are usable.
 void check_dense(const DecodeArgs& a, std::int64_t kv_heads);
 
+/// The same unless out has as many elements a head as V.
+void check_width(const DecodeArgs& a, const CacheView& k, const CacheView& v, bool joint);
+
 inline constexpr Expected q_names{"q", "[tokens, heads, dim_k]", 3, elem_set(Elem::f16, Elem::bf16)};
+inline constexpr Expected out_names{"out", "[tokens, heads, dim_v]", 3, elem_set(Elem::f16, Elem::bf16)};
 
 }  // namespace pagejit::attend

@@ -47,11 +47,3 @@ std::string_view field_help(std::string_view field) {
 }
 
 }  // namespace pagejit::combine
-
-namespace pagejit::combine {
-
-std::vector<Spec> specs_for_model(const ModelShape&) {
-  return {};
-}
-
-}  // namespace pagejit::combine

@@ -14,6 +14,9 @@ struct ModelShape {
   int dim_v = 128;                     // MLA: latent dims
   int rope_dim = 128;                  // how many dims of a head are rotated
   bool joint = false;                  // MLA: V is a prefix of K
+  // What attention has to know: some layers see a window only; scores pass through a soft-cap; heads have a logit
+  // without a value; scores fall with distance.
+  bool window = false, softcap = false, sinks = false, alibi = false;
   std::vector<int> pages = {16, 64};   // page sizes, in rows
   std::vector<Elem> lengths = {Elem::i32, Elem::i64};  // types that the host may hold lengths in
   /// How the cache may be quantised, by K's mode: turbo4 stands for turbo4 and turbo2 together, fp8_group for the

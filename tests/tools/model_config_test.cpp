@@ -55,6 +55,24 @@ TEST_CASE("models: all dims of a head are rotated unless the file names a part")
   CHECK(has(refusal(start + R"(, "partial_rotary_factor": 2})"), "a number above 0, at most 1"));
 }
 
+TEST_CASE("models: windows, soft-caps, sinks and slopes are known by their keys, or by the model's type") {
+  std::string start = R"({"num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 96)";
+  auto with = [&](const std::string& more) { return parse_model(start + more + "}", "some", "some.json"); };
+  ModelConfig plain = with("");
+  CHECK_FALSE((plain.window || plain.softcap || plain.sinks || plain.alibi));
+  CHECK(with(R"(, "sliding_window": 4096)").window);
+  CHECK(with(R"(, "sliding_window": 4096, "use_sliding_window": true)").window);
+  CHECK_FALSE(with(R"(, "sliding_window": 4096, "use_sliding_window": false)").window);
+  CHECK_FALSE(with(R"(, "sliding_window": null)").window);
+  CHECK(with(R"(, "attn_logit_softcapping": 50.0)").softcap);
+  CHECK_FALSE(with(R"(, "attn_logit_softcapping": null)").softcap);
+  CHECK(with(R"(, "model_type": "gpt_oss")").sinks);
+  CHECK(with(R"(, "alibi": true)").alibi);
+  CHECK_FALSE(with(R"(, "alibi": false)").alibi);
+  CHECK(with(R"(, "model_type": "bloom")").alibi);
+  CHECK(with(R"(, "sliding_window": 128, "model_type": "gpt_oss")").shape({16}).window);
+}
+
 TEST_CASE("models: every built-in file can be read") {
   CHECK(model_names().size() >= 6);
   for (const std::string& name : model_names()) {

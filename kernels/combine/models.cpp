@@ -1,0 +1,27 @@
+// The Specs that serving a model can ask for: what follows attention's.
+#include <algorithm>
+
+#include "kernels/attend/host.h"
+#include "kernels/combine/host.h"
+
+namespace pagejit::combine {
+
+std::vector<Spec> specs_for_model(const ModelShape& m) {
+  std::vector<Spec> all;
+  for (const attend::Spec& first : attend::specs_for_model(m)) {
+    Spec s = attend::combine_spec(first);
+    if (std::find_if(all.begin(), all.end(), [&](Spec known) {
+          known.parts = s.parts, known.rows = s.rows;
+          return known == s;
+        }) != all.end())
+      continue;  // as another one with other pages or another alignment asked for it
+    std::size_t of_it = all.size();
+    for (std::int64_t parts = 1; parts <= 64; parts *= 2) {
+      choose_block(s, parts + 1);
+      if (std::find(all.begin() + static_cast<std::ptrdiff_t>(of_it), all.end(), s) == all.end()) all.push_back(s);
+    }
+  }
+  return all;
+}
+
+}  // namespace pagejit::combine
