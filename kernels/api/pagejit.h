@@ -161,6 +161,7 @@ pj_status pj_synchronise(pj_context* context, void* stream);
 #endif
 
 #include "c/append.h"
+#include "c/attend.h"
 #include "c/flatten.h"
 #include "c/gather.h"
 #include "c/indices.h"
