@@ -47,6 +47,8 @@ class AttendRun {
   void launch(Stream stream = nullptr);
   std::string compare() const;
   void prepare() { context_.prepare(args_); }
+  /// Tells the device of other lengths, none longer than it was made for.
+  void shorten(const std::vector<std::int64_t>& lengths);
   const DecodeArgs& args() const { return args_; }
   DecodeArgs& args() { return args_; }
   /// Output and lse without the gaps: equal bit for bit for equal data, whatever the strides.
