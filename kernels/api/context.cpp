@@ -51,6 +51,7 @@ void Context::decode_attention(const DecodeArgs& args, Stream stream) {
   // A kernel of weaker alignment is launched alike.
   const LoadedKernel& first = *parts_->attend_kernels.get(plan.spec, stream).kernel;
   const LoadedKernel& then = *parts_->combine_kernels.get(plan.then.spec, stream).kernel;
+  parts_->combine_kernels.get(plan.otherwise, stream);
   parts_->backend->launch(first, plan.grid, &plan.params, stream);
   // One part shares its sequences with nobody.
   if (plan.params.parts > 1) parts_->backend->launch(then, plan.then.grid, &plan.then.params, stream);
@@ -60,6 +61,7 @@ void Context::prepare(const DecodeArgs& args) {
   attend::plan_without_workspace(args, parts_->multiprocessors, plan);
   parts_->attend_kernels.load(plan.spec);
   parts_->combine_kernels.load(plan.then.spec);
+  parts_->combine_kernels.load(plan.otherwise);
 }
 std::string Context::spec_line(const DecodeArgs& args) const {
   attend::Plan plan;

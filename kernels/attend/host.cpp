@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/attend/views.h"
@@ -137,7 +138,11 @@ void plan_parts(const DecodeArgs& a, Plan& out) {
   const Params& p = out.params;
   combine::Spec& c = out.then.spec;
   c = combine_spec(out.spec);
-  combine::choose_block(c, p.batch == 0 ? 1 : (p.parts + p.batch - 1) / p.batch + 1);
+  // Many parts a sequence leave little else to do at once.
+  bool many = p.parts > 6 * std::max(1, p.batch);
+  out.otherwise = c;
+  combine::choose_block(c, many);
+  combine::choose_block(out.otherwise, !many);
   combine::Params& q = out.then.params;
   q.out = p.out, q.out_token = p.out_token, q.out_head = p.out_head;
   q.lse = p.lse, q.lse_token = p.lse_token, q.lse_head = p.lse_head;

@@ -21,6 +21,8 @@ struct Plan {
   Grid grid;
   std::size_t workspace = 0;  // bytes that the call needs
   combine::Plan then;         // what puts the parts together
+  /// What does so for another batch: loaded with it, so that no batch waits for a compiler.
+  combine::Spec otherwise;
 };
 
 /// Throws Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.

@@ -44,6 +44,9 @@ void choose_team(Spec& s, std::int64_t rows, const Tuning& t) {
   // Rows that one warp can hold with their sums; wider ones are shared by several.
   s.down = t.down > 0 ? t.down : wide ? std::max(1, s.rows / 16) : s.rows / 16;
   s.across = t.across > 0 ? t.across : wide ? 4 : 1;
+  // Each warp has eight columns or more of each piece of V's row.
+  for (const Piece& p : pieces(0, codes(s.quant, s.dim_v)))
+    while (t.across == 0 && s.across > 1 && p.size < 8 * s.across * (s.quant == Quant::none ? 1 : 2)) s.across /= 2;
   // What a turn holds in registers beside the sums grows with its keys.
   bool full = s.dim_k > 128 || s.dim_v > 128;
   s.keys = t.keys > 0 ? t.keys : full && !wide ? 16 : 32;

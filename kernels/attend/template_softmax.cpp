@@ -211,8 +211,10 @@ Tile Softmax::weighted(const Tile& weights, const Value& stage, Tile& faded, std
   Tile per_unit = fast(MachineOp::rcp_fast, unit);
   faded = faded * (state[unit_] * per_unit);
   state[unit_] = unit;
-  Tile scaled = weights * (scale * per_unit);
-  state[rest_] = fma(scaled, zero, state[rest_] * faded);
+  // Rounded before the zero is taken off: what the rounding loses is then multiplied with a difference, as it should
+  // be.
+  Tile scaled = cast(weights * (scale * per_unit), Type::f16);
+  state[rest_] = fma(cast(scaled, Type::f32), zero, state[rest_] * faded);
   return scaled;
 }
 
@@ -230,8 +232,7 @@ void Softmax::take(const Value& tile, const Value& stage, std::vector<Tile>& sta
   // The sum of what V is weighted with, rounding and all, and without a word between threads.
   Value one(cast(k_.constant(Type::f32, 1), type));
   state[sum_] = dot(k_, rounded, k_.full(Layout::mma_b(s_.keys, 8 * s_.across, grid_), one), fade(state[sum_]));
-  if (model_metadata(s_.quant))
-    rounded = convert(k_, cast(weighted(weights, stage, faded, state), type), weight_layout_);
+  if (model_metadata(s_.quant)) rounded = convert(k_, weighted(weights, stage, faded, state), weight_layout_);
   auto first = static_cast<std::size_t>(outs(s_));
   values_.each(stage, [&](std::size_t i, const Tile& fragment) {
     state[first + i] = dot(k_, rounded, fragment, fade(state[first + i]));

@@ -8,11 +8,10 @@
 
 namespace pagejit::combine {
 
-void choose_block(Spec& s, std::int64_t parts) {
-  // As many as may come, in one turn, as far as registers hold them; few parts leave warps for more rows.
-  s.parts = parts > 32 ? 64 : parts > 16 ? 32 : parts > 8 ? 16 : parts > 4 ? 8 : parts > 2 ? 4 : 2;
-  while (s.parts > 8 && s.parts / 8 * s.dim / 32 > 64) s.parts /= 2;
-  s.rows = std::max(1, 8 / s.parts);
+void choose_block(Spec& s, bool many) {
+  s.parts = many ? 64 : 4;
+  s.rows = many ? 1 : 2;
+  while (s.parts > 8 && s.parts / 8 * s.dim / 32 > 64) s.parts /= 2;  // as far as registers hold them
 }
 
 void check(const Spec& s) {

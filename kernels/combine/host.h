@@ -15,8 +15,8 @@ struct Plan {
   Grid grid;
 };
 
-/// Sets `parts` and `rows`, for so many parts a sequence on average.
-void choose_block(Spec& s, std::int64_t parts);
+/// Sets `parts` and `rows`: for sequences in many parts, or for many sequences in few. Two kernels serve any batch.
+void choose_block(Spec& s, bool many);
 
 /// One line for `--list`; what a field means, for each name in Spec::fields().
 std::string_view summary();

@@ -15,10 +15,9 @@ std::vector<Spec> specs_for_model(const ModelShape& m) {
           return known == s;
         }) != all.end())
       continue;  // as another one with other pages or another alignment asked for it
-    std::size_t of_it = all.size();
-    for (std::int64_t parts = 1; parts <= 64; parts *= 2) {
-      choose_block(s, parts + 1);
-      if (std::find(all.begin() + static_cast<std::ptrdiff_t>(of_it), all.end(), s) == all.end()) all.push_back(s);
+    for (bool many : {false, true}) {
+      choose_block(s, many);
+      all.push_back(s);
     }
   }
   return all;

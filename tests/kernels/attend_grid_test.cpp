@@ -66,7 +66,7 @@ TEST_CASE("attention: packed, at any alignment and as one layer of several, the 
       {.heads = 5, .kv_heads = 1, .dim_k = 288, .dim_v = 256, .joint = true, .lengths = {40}, .queries = {2}});
 }
 
-TEST_CASE("attention: ten thousand random calls need one kernel, and a handful that puts parts together") {
+TEST_CASE("attention: ten thousand random calls compile as many kernels as the first one did") {
   auto* backend = new RecordingBackend;
   backend->remember = false;
   Context context{std::unique_ptr<Backend>(backend)};
@@ -78,8 +78,7 @@ TEST_CASE("attention: ten thousand random calls need one kernel, and a handful t
     context.decode_attention(a);
   }
   CHECK(lines.size() == 1);
-  // How many parts a block puts together follows from how many sequences share the device: six numbers at most.
-  CHECK(backend->compiles <= 1 + 6);
+  CHECK(backend->compiles == 3);  // attention's, and two that put parts together
 }
 
 TEST_CASE("attention: a model's lists have what its calls ask for, nothing twice, and each is right") {
