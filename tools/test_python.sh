@@ -7,7 +7,8 @@ venv=$PWD/build/python-venv
 
 # Debian's own interpreter: it is the one that its users have.
 [ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet 'nanobind>=3' 'scikit-build-core>=0.10' ninja numpy ml_dtypes pytest
+# No ninja of its own: another version would not know what is built, and build all of it again.
+"$venv/bin/pip" install --quiet 'nanobind>=3' 'scikit-build-core>=0.10' numpy ml_dtypes pytest
 "$venv/bin/pip" install --quiet --no-build-isolation --no-deps --force-reinstall ./python \
   --config-settings=build-dir="$PWD/build" --config-settings=cmake.build-type=RelWithDebInfo --config-settings=cmake.define.PAGEJIT_TESTS=ON
 

@@ -44,7 +44,7 @@ struct nanobind::detail::has_arg_defaults<pagejit::python::Given> : std::true_ty
 
 template <>
 struct nanobind::detail::type_caster<pagejit::python::Given> {
-  NB_TYPE_CASTER(pagejit::python::Given, const_name("object | None"))
+  NB_TYPE_CASTER(pagejit::python::Given, const_name("object"))
   template <class Flags>
   bool from_python(handle source, Flags, cleanup_list*) noexcept {
     value = pagejit::python::Given(source);
