@@ -1,4 +1,5 @@
-"""Attention over a paged cache. Semantics: the comment of `DecodeArgs` in kernels/attend/args.h."""
+"""Attention over a paged cache (semantics: `DecodeArgs` in kernels/attend/args.h), and two attentions as one
+(docs/kernels/merge.md)."""
 
 from __future__ import annotations
 
@@ -82,3 +83,42 @@ def decode_attention(
 
 def _dim_v(v_cache: Array, quant_policy: int | str) -> int:
     return v_cache.shape[-1] * (2 if quant_policy in (4, "int4") else 1)
+
+
+def merge_attn_states(
+    output: Array | None,
+    prefix_output: Array,
+    prefix_lse: Array,
+    suffix_output: Array,
+    suffix_lse: Array,
+    output_lse: Array | None = None,
+    prefill_tokens_with_context: int | Array | None = None,
+    output_scale: Array | None = None,
+    *,
+    lse_axes: str = "heads_tokens",
+) -> Array:
+    """Attention over a prefix and over a suffix of the same keys, as one over all of them.
+
+    Args:
+        output: `[tokens, heads, dim]` to write to, as the inputs or fp8; may be one of the inputs. None: made, as
+            `suffix_output`.
+        prefix_output: `[tokens, heads, dim]` float16, bfloat16 or float32.
+        prefix_lse: float32, natural logarithms, by `lse_axes`. An infinite one says that this side saw no key.
+        suffix_output: As `prefix_output`.
+        suffix_lse: As `prefix_lse`.
+        output_lse: As `prefix_lse`, to write to; None: not wanted.
+        prefill_tokens_with_context: Tokens from there on have no prefix: a number, or one int32 on the device. None:
+            all have one.
+        output_scale: Of an fp8 output: one float32 on the device, which it is divided by.
+        lse_axes: "heads_tokens": `[heads, tokens]`; "tokens_heads": `[tokens, heads]`, as `decode_attention` gives it.
+
+    Returns:
+        `output`.
+    """
+    if output is None:
+        output = empty("merge_attn_states", suffix_output, tuple(suffix_output.shape))
+    _core.merge_attn_states(
+        output, prefix_output, prefix_lse, suffix_output, suffix_lse, output_lse, prefill_tokens_with_context,
+        output_scale, lse_axes,
+    )  # fmt: skip
+    return output

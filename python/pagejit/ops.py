@@ -135,6 +135,18 @@ _define(
     _decode,
 )
 
+def _merge(*arguments):
+    pagejit.merge_attn_states(*arguments)
+
+
+_define(
+    "merge_attn_states",
+    "Tensor(a!) output, Tensor prefix_output, Tensor prefix_lse, Tensor suffix_output, Tensor suffix_lse, "
+    "Tensor(b!)? output_lse=None, int? prefill_tokens_with_context=None, Tensor? output_scale=None",
+    _merge,
+)
+
+
 def flatten_kv_cache(
     k_caches: torch.Tensor,
     v_caches: torch.Tensor,

@@ -44,10 +44,31 @@ void decode_attention(Given q, Given k_cache, Given v_cache, Given block_table, 
   call.run(a, &Context::decode_attention);
 }
 
+void merge_attn_states(Given output, Given prefix_output, Given prefix_lse, Given suffix_output, Given suffix_lse,
+                       Given output_lse, Given tokens_with_context, Given output_scale, const char* lse_axes) {
+  Call call("merge_attn_states");
+  MergeArgs a;
+  a.prefix_out = call.read(prefix_output, "prefix_output", "prefix_out");
+  a.prefix_lse = call.read(prefix_lse, "prefix_lse", "prefix_lse");
+  a.suffix_out = call.read(suffix_output, "suffix_output", "suffix_out");
+  a.suffix_lse = call.read(suffix_lse, "suffix_lse", "suffix_lse");
+  a.out = call.write(output, "output", "out");
+  a.out_lse = call.write(output_lse, "output_lse", "out_lse");
+  a.out_scale = call.read(output_scale, "output_scale", "out_scale");
+  if (PyLong_Check(tokens_with_context.ptr()))
+    a.context_tokens = nb::cast<std::int64_t>(tokens_with_context);
+  else
+    a.context_tokens_device = call.read(tokens_with_context, "prefill_tokens_with_context", "context_tokens_device");
+  a.lse_axes = call.choose<LseAxes>("lse_axes", lse_axes,
+                                    {{"heads_tokens", LseAxes::heads_tokens}, {"tokens_heads", LseAxes::tokens_heads}});
+  call.run(a, &Context::merge_attn_states);
+}
+
 }  // namespace
 
 void bind_attend(nb::module_& m) {
   m.def("decode_attention", &decode_attention);
+  m.def("merge_attn_states", &merge_attn_states);
 }
 
 }  // namespace pagejit::python

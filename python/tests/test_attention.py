@@ -62,3 +62,49 @@ def test_decode_refuses_a_workspace_that_is_too_small(rng):
     small = np.zeros(16, np.uint8)
     with pytest.raises(pagejit.ArgumentError, match="decode_attention: workspace"):
         pagejit.decode_attention(q, k, k.copy(), pages.table, pages.lengths, workspace=small)
+
+
+@pytest.mark.parametrize("policy, dtype, scale", [(16, ml_dtypes.float8_e4m3fn, 0.5)])
+def test_decode_over_an_fp8_cache_multiplies_by_its_scales(rng, policy, dtype, scale):
+    pages = Pages(rng, [37, 5], 16)
+    k, v = (rng.standard_normal((pages.pages, 16, 2, 64)).astype(dtype) for _ in "kv")
+    q = rng.standard_normal((2, 4, 64)).astype(np.float16)
+    given = np.array([scale], np.float32)
+    out = pagejit.decode_attention(
+        q, k.view(np.uint8), v.view(np.uint8), pages.table, pages.lengths, k_scale=given, v_scale=given,
+        quant_policy=policy,
+    )  # fmt: skip
+    for b, n in enumerate(pages.lengths):
+        wanted, _ = reference(
+            q[b : b + 1], pages.rows(k, b).astype(np.float64) * scale, pages.rows(v, b).astype(np.float64) * scale,
+            int(n) - 1, 1 / 8,
+        )  # fmt: skip
+        np.testing.assert_allclose(out[b : b + 1].astype(np.float64), wanted, rtol=3e-3, atol=3e-3)
+
+
+def test_merge_weighs_both_sides_and_takes_the_suffix_where_there_is_no_prefix(rng):
+    prefix, suffix = (rng.standard_normal((5, 4, 64)).astype(np.float32) for _ in range(2))
+    lse = [rng.standard_normal((4, 5)).astype(np.float32) for _ in range(2)]
+    lse[0][:, 1] = -np.inf
+    prefix[1] = np.nan
+    out_lse = np.zeros((4, 5), np.float32)
+    out = pagejit.merge_attn_states(None, prefix, lse[0], suffix, lse[1], out_lse, 4)
+    w = [np.exp(x.astype(np.float64)).T[..., None] for x in lse]
+    wanted = (w[0] * np.nan_to_num(prefix.astype(np.float64)) + w[1] * suffix) / (w[0] + w[1])
+    wanted[4] = suffix[4]
+    np.testing.assert_allclose(out, wanted, rtol=1e-5, atol=1e-5)
+    assert np.array_equal(out[4], suffix[4]) and np.array_equal(out_lse[:, 4], lse[1][:, 4])
+    np.testing.assert_allclose(out_lse[:, :4].T, np.log(w[0] + w[1])[:4, :, 0], rtol=1e-5, atol=1e-5)
+    turned = [np.ascontiguousarray(x.T) for x in lse]
+    again = pagejit.merge_attn_states(
+        np.zeros_like(out), prefix, turned[0], suffix, turned[1], None, np.array([4], np.int32), lse_axes="tokens_heads"
+    )
+    assert np.array_equal(again, out)
+
+
+def test_merge_names_its_arguments(rng):
+    x, lse = np.zeros((5, 4, 64), np.float32), np.zeros((4, 5), np.float32)
+    with pytest.raises(ValueError, match="merge_attn_states: lse_axes is 'x'; expected one of heads_tokens"):
+        pagejit.merge_attn_states(None, x, lse, x, lse, lse_axes="x")
+    with pytest.raises(ValueError, match="suffix_output has"):
+        pagejit.merge_attn_states(None, x, lse, x[:, :3], lse)
