@@ -57,5 +57,7 @@ add_link_options(-Wl,--as-needed)
 
 if(PAGEJIT_STATIC_LLVM)
   target_compile_options(pagejit_options INTERFACE -ffunction-sections -fdata-sections)
-  add_link_options(-static-libstdc++ -static-libgcc -Wl,--gc-sections)
+  # libgcc_s stays shared, it comes with the C library: an exception that passes pthread_once meets that one's personality
+  # routine, which aborts when another copy unwinds.
+  add_link_options(-static-libstdc++ -Wl,--gc-sections)
 endif()

@@ -68,6 +68,11 @@ std::string Context::spec_line(const DecodeArgs& args) const {
   attend::plan_without_workspace(args, parts_->multiprocessors, plan);
   return pagejit::spec_line("attend", plan.spec);
 }
+std::string Context::second_spec_line(const DecodeArgs& args) const {
+  attend::Plan plan;
+  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  return plan.params.parts > 1 ? pagejit::spec_line("combine", plan.then.spec) : "";
+}
 std::size_t Context::decode_workspace(const DecodeArgs& args) const {
   attend::Plan plan;
   attend::plan_without_workspace(args, parts_->multiprocessors, plan);

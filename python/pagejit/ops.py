@@ -119,21 +119,27 @@ _define(
 )
 
 
-def _decode(q, k_cache, v_cache, block_table, seq_lens, out, lse=None, scale=None, causal=True, softcap=0.0,
-            sinks=None, k_scale=None, v_scale=None, quant_policy=0, kv_layout="NHD"):  # fmt: skip
+def _decode(q, k_cache, v_cache, block_table, seq_lens, out, lse=None, query_indptr=None, max_queries=0, scale=None,
+            causal=True, window_left=-1, window_right=-1, softcap=0.0, sinks=None, alibi_slopes=None, k_scale=None,
+            v_scale=None, quant_policy=0, kv_layout="NHD", page_size=0, empty_lse_pos_inf=False):  # fmt: skip
     pagejit.decode_attention(
-        q, k_cache, v_cache, block_table, seq_lens, scale=scale, causal=causal, softcap=softcap, sinks=sinks,
-        k_scale=k_scale, v_scale=v_scale, quant_policy=quant_policy, kv_layout=kv_layout, out=out, lse=lse,
+        q, k_cache, v_cache, block_table, seq_lens, query_indptr=query_indptr, max_queries=max_queries, scale=scale,
+        causal=causal, window_left=window_left, window_right=window_right, softcap=softcap, sinks=sinks,
+        alibi_slopes=alibi_slopes, k_scale=k_scale, v_scale=v_scale, quant_policy=quant_policy, kv_layout=kv_layout,
+        page_size=page_size, empty_lse_pos_inf=empty_lse_pos_inf, out=out, lse=lse,
     )  # fmt: skip
 
 
 _define(
     "decode_attention",
     "Tensor q, Tensor k_cache, Tensor? v_cache, Tensor block_table, Tensor seq_lens, Tensor(a!) out, "
-    "Tensor(b!)? lse=None, float? scale=None, bool causal=True, float softcap=0.0, Tensor? sinks=None, "
-    'Tensor? k_scale=None, Tensor? v_scale=None, int quant_policy=0, str kv_layout="NHD"',
+    "Tensor(b!)? lse=None, Tensor? query_indptr=None, int max_queries=0, float? scale=None, bool causal=True, "
+    "int window_left=-1, int window_right=-1, float softcap=0.0, Tensor? sinks=None, Tensor? alibi_slopes=None, "
+    'Tensor? k_scale=None, Tensor? v_scale=None, int quant_policy=0, str kv_layout="NHD", int page_size=0, '
+    "bool empty_lse_pos_inf=False",
     _decode,
 )
+
 
 def _merge(*arguments):
     pagejit.merge_attn_states(*arguments)
@@ -187,7 +193,7 @@ def decode_attention(
     seq_lens: torch.Tensor,
     **choices,
 ) -> torch.Tensor:
-    """`pagejit.decode_attention` for compiled code: makes its output in the graph."""
+    """`pagejit.decode_attention` for compiled code, of a V of its own: makes its output in the graph."""
     dim_v = v_cache.shape[-1] * (2 if choices.get("quant_policy") == 4 else 1)
     out = torch.empty((*q.shape[:-1], dim_v), dtype=q.dtype, device=q.device)
     torch.ops.pagejit.decode_attention(q, k_cache, v_cache, block_table, seq_lens, out, **choices)

@@ -99,6 +99,7 @@ class Explanation:
         registers: Of a thread, where the driver has said so.
         shared_bytes: Shared memory of a block.
         param_bytes: What a launch passes by value.
+        then: The kernel that the same call launches behind it, as attention does; or None.
     """
 
     spec: str
@@ -109,11 +110,13 @@ class Explanation:
     registers: int | None = None
     shared_bytes: int | None = None
     param_bytes: int | None = None
+    then: Explanation | None = None
 
     def __str__(self) -> str:
         state = f"cached, {self.load_ms:.2f} ms to have it" if self.cached else "not cached: it would be compiled"
         cost = f"; {self.threads} threads a block, {self.shared_bytes} bytes shared" if self.cached else ""
-        return f"{self.spec}\n  on {self.device}: {state}{cost}"
+        behind = f"\n{self.then}" if self.then else ""
+        return f"{self.spec}\n  on {self.device}: {state}{cost}{behind}"
 
 
 @contextlib.contextmanager
@@ -129,7 +132,7 @@ def explain(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
     """Which kernel `fn(*args, **kwargs)` would launch, whether it is cached, and what it costs. Launches nothing.
 
     Args:
-        fn: A function of pagejit, or one that calls one: the last kernel it would launch is explained.
+        fn: A function of pagejit, or one that calls some: the last call is explained.
         *args: Its arguments.
         **kwargs: Its arguments.
 
@@ -141,9 +144,12 @@ def explain(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
         found = _core.explained()
     if not found:
         raise ValueError(f"explain: {getattr(fn, '__name__', fn)} calls no kernel of pagejit's")
-    spec, device = found[-1]
-    facts = _core.examine(spec, device)
-    return Explanation(spec, device, facts is not None, **(facts or {}))
+    specs, device = found[-1]
+    explained = None
+    for spec in reversed(specs):
+        facts = _core.examine(spec, device)
+        explained = Explanation(spec, device, facts is not None, **(facts or {}), then=explained)
+    return explained
 
 
 def prepare(fn: Callable[..., Any] | str, *args: Any, device: str = "auto", **kwargs: Any) -> None:

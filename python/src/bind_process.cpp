@@ -117,7 +117,11 @@ void prepare(const std::string& spec_line, const std::string& device) {
 /// What the calls since set_intent("explain") would launch.
 nb::list explained() {
   nb::list all;
-  for (const Explained& e : take_explained()) all.append(nb::make_tuple(e.spec_line.c_str(), name_of(e.place).c_str()));
+  for (const Explained& e : take_explained()) {
+    nb::list lines;
+    for (const std::string& line : e.spec_lines) lines.append(line.c_str());
+    all.append(nb::make_tuple(lines, name_of(e.place).c_str()));
+  }
   return all;
 }
 

@@ -52,8 +52,8 @@ std::vector<Explained> take_explained() {
 Intent Call::intent() {
   return thread_intent;
 }
-void Call::note(std::string spec_line) const {
-  explained().push_back({std::move(spec_line), place_});
+void Call::note(std::vector<std::string> spec_lines) const {
+  explained().push_back({std::move(spec_lines), place_});
 }
 void set_stream(std::optional<std::uintptr_t> stream) {
   thread_stream = stream;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "python/src/contexts.h"
@@ -18,7 +19,7 @@ enum class Intent { launch, prepare, explain };
 void set_intent(Intent intent);
 /// Spec lines and devices of the calls since the intent was set.
 struct Explained {
-  std::string spec_line;
+  std::vector<std::string> spec_lines;  // in the order of their launches
   Place place;
 };
 std::vector<Explained> take_explained();
@@ -50,7 +51,10 @@ class Call {
         InUse use;
         context.prepare(args);
       } else {
-        note(context.spec_line(args));
+        std::vector<std::string> lines = {context.spec_line(args)};
+        if constexpr (std::is_same_v<Args, DecodeArgs>)
+          if (std::string second = context.second_spec_line(args); !second.empty()) lines.push_back(std::move(second));
+        note(std::move(lines));
       }
     } catch (const Error& e) {
       rethrow(e);
@@ -92,7 +96,7 @@ class Call {
  private:
   Tensor take(Given object, const char* name, const char* field, bool written);
   Stream stream() const;
-  void note(std::string spec_line) const;
+  void note(std::vector<std::string> spec_lines) const;
   static Intent intent();
 
   static constexpr int most = 24;

@@ -82,6 +82,24 @@ def test_decode_over_an_fp8_cache_multiplies_by_its_scales(rng, policy, dtype, s
         np.testing.assert_allclose(out[b : b + 1].astype(np.float64), wanted, rtol=3e-3, atol=3e-3)
 
 
+@pytest.mark.parametrize("policy, top", [(8, 255), (4, 15)])
+def test_decode_over_integer_codes_takes_scale_times_code_minus_zero(rng, policy, top):
+    pages = Pages(rng, [37, 5], 16)
+    shape = (pages.pages, 16, 2, 64)
+    codes = [rng.integers(0, top + 1, shape, np.uint8) for _ in "kv"]
+    stored = codes if policy == 8 else [c[..., :32] | c[..., 32:] << 4 for c in codes]
+    zeros = rng.integers(top // 3, top // 2, (2, *shape[:3], 1))
+    metas = [np.concatenate([rng.uniform(0.5, 2, z.shape) / top, z], -1).astype(np.float16) for z in zeros]
+    q = rng.standard_normal((2, 4, 64)).astype(np.float16)
+    out = pagejit.decode_attention(
+        q, *stored, pages.table, pages.lengths, k_scale=metas[0], v_scale=metas[1], quant_policy=policy
+    )
+    exact = [(c - m[..., 1:].astype(np.float64)) * m[..., :1].astype(np.float64) for c, m in zip(codes, metas)]
+    for b, n in enumerate(pages.lengths):
+        wanted, _ = reference(q[b : b + 1], *(pages.rows(x, b) for x in exact), int(n) - 1, 1 / 8)
+        np.testing.assert_allclose(out[b : b + 1].astype(np.float64), wanted, rtol=5e-3, atol=5e-3)
+
+
 def test_merge_weighs_both_sides_and_takes_the_suffix_where_there_is_no_prefix(rng):
     prefix, suffix = (rng.standard_normal((5, 4, 64)).astype(np.float32) for _ in range(2))
     lse = [rng.standard_normal((4, 5)).astype(np.float32) for _ in range(2)]

@@ -35,6 +35,15 @@ def test_explain_names_the_spec_and_launches_nothing():
     assert e.spec in str(e)
 
 
+def test_explain_names_both_kernels_of_a_split_attention():
+    q = np.zeros((1, 4, 64), np.float16)
+    many = np.zeros((64, 16, 2, 64), np.float16)
+    table, lengths = np.arange(64, dtype=np.int32)[None], np.array([1000], np.int32)
+    e = pagejit.explain(pagejit.decode_attention, q, many, many.copy(), table, lengths)
+    assert e.spec.startswith("attend ") and e.then.spec.startswith("combine ") and e.then.then is None
+    assert e.then.spec in str(e)
+
+
 def test_explain_says_whether_a_kernel_is_cached_and_prepare_makes_it_so():
     odd = np.zeros((4, 11, 2, 64), np.float16)
     arguments = (odd, odd.copy(), LENGTHS, TABLE)

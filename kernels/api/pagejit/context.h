@@ -53,10 +53,12 @@ class Context {
 #undef PJ_CALL
 
   /// Attention over a paged cache: two launches, the second of which puts the parts together that the keys were split
-  /// into. prepare() loads both; spec_line() is the first one's.
+  /// into. prepare() loads both; spec_line() is the first one's, second_spec_line() the other's, empty where one part
+  /// does it all.
   void decode_attention(const DecodeArgs& args, Stream stream = nullptr);
   void prepare(const DecodeArgs& args);
   std::string spec_line(const DecodeArgs& args) const;
+  std::string second_spec_line(const DecodeArgs& args) const;
   /// Bytes of workspace that the call needs: of its shapes and the device, not of lengths. args.workspace is not looked
   /// at.
   std::size_t decode_workspace(const DecodeArgs& args) const;

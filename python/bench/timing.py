@@ -1,0 +1,66 @@
+"""Times on the device and on the host, and what the device can do at most."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+
+CALLS = 10  # of one sample
+
+
+def device(call, samples: int = 20) -> list[float]:
+    """Seconds that a call takes the device, from a graph of several calls where it can be captured."""
+    call()
+    torch.cuda.synchronize()
+    try:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for _ in range(CALLS):
+                call()
+        run = graph.replay
+    except Exception:  # not every peer can be captured
+        torch.cuda.synchronize()
+
+        def run():
+            for _ in range(CALLS):
+                call()
+
+    times = []
+    for i in range(samples + 3):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        run()
+        end.record()
+        torch.cuda.synchronize()
+        if i >= 3:
+            times.append(begin.elapsed_time(end) / 1e3 / CALLS)
+    return times
+
+
+def host(call, samples: int = 100) -> float:
+    """Median seconds that a call takes the host, while the device keeps up."""
+    times = []
+    for _ in range(samples):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+        torch.cuda.synchronize()
+    return statistics.median(times)
+
+
+def ceilings() -> dict[str, float]:
+    """Bytes a second: of the device's own copy of 1 GiB, read and written, and of a sum over 4 GiB, only read."""
+    a, b = (torch.zeros(1 << 30, dtype=torch.uint8, device="cuda") for _ in range(2))
+    copy = 2 * a.numel() / statistics.median(device(lambda: b.copy_(a)))
+    wide = torch.zeros(1 << 30, dtype=torch.float32, device="cuda")
+    return {"copy": copy, "read": 4 * wide.numel() / statistics.median(device(wide.sum))}
+
+
+def driver() -> str:
+    try:
+        with open("/proc/driver/nvidia/version") as file:
+            return next((word for word in file.readline().split() if word[0].isdigit() and "." in word), "unknown")
+    except OSError:
+        return "unknown"
