@@ -9,7 +9,7 @@ venv=$PWD/build/python-venv
 [ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv "$venv"
 # No ninja of its own: another version would not know what is built, and build all of it again.
 "$venv/bin/pip" install --quiet 'nanobind>=3' 'scikit-build-core>=0.10' numpy ml_dtypes pytest
-"$venv/bin/pip" install --quiet --no-build-isolation --no-deps --force-reinstall ./python \
+"$venv/bin/pip" install --quiet --no-build-isolation --no-deps --force-reinstall . \
   --config-settings=build-dir="$PWD/build" --config-settings=cmake.build-type=RelWithDebInfo --config-settings=cmake.define.PAGEJIT_TESTS=ON
 
 cd "$venv"  # away from the sources: what is tested is what was installed

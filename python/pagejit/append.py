@@ -98,7 +98,10 @@ def append_paged_kv_cache(
         TypeError: An argument is no tensor, or of an element type that no kernel takes.
         ValueError: An argument does not fit.
     """
-    k_cache, v_cache = pair("append_paged_kv_cache", "paged_kv_cache", paged_kv_cache, 1)
+    if type(paged_kv_cache) is tuple and len(paged_kv_cache) == 2:  # a tenth of a microsecond less than pair()
+        k_cache, v_cache = paged_kv_cache
+    else:
+        k_cache, v_cache = pair("append_paged_kv_cache", "paged_kv_cache", paged_kv_cache, 1)
     _core.append_paged_kv_cache(
         append_key, append_value, batch_indices, positions, k_cache, v_cache, kv_indices, kv_indptr, kv_layout,
         k_scale, v_scale, quant_policy, valid_tokens,

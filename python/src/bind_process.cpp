@@ -168,10 +168,11 @@ void bind_process(nb::module_& m) {
   m.def("set_stream", &set_stream, nb::arg().none());
   m.def("close", &close);
   m.def("same_memory", [](nb::handle a, nb::handle b) {
-    Viewed first, second;
+    Tensor k, v;
+    Viewed first(k), second(v);
     view(a, "flatten_kv_cache", "k_caches", first);
     view(b, "flatten_kv_cache", "v_caches", second);
-    return first.tensor.data == second.tensor.data;
+    return k.data == v.data;
   });
 }
 

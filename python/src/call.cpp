@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <memory>
 #include <optional>
 
 namespace pagejit::python {
@@ -71,11 +72,10 @@ Stream Call::stream() const {
   return getter.is_none() ? nullptr : reinterpret_cast<Stream>(nb::cast<std::uintptr_t>(getter(place_.cuda)));
 }
 
-Tensor Call::take(Given object, const char* name, const char* field, bool written) {
-  HostTensor& kept = tensors_[static_cast<std::size_t>(count_ < most ? count_++ : most - 1)];
-  kept = {{}, name, field};
-  if (object.is_none()) return {};
-  Viewed v;
+const Tensor& Call::take(Given object, const char* name, const char* field, bool written) {
+  HostTensor& kept = *std::construct_at(&tensors_[count_ < most ? count_++ : most - 1], HostTensor{{}, name, field});
+  if (object.is_none()) return kept.tensor;
+  Viewed v(kept.tensor);
   view(object, function_, name, v);
   if (written && v.read_only)
     throw nb::value_error(fmt::format("{}: {} is read-only, and this call writes it", function_, name).c_str());
@@ -88,20 +88,18 @@ Tensor Call::take(Given object, const char* name, const char* field, bool writte
                                       name_of(place_), first_)
                               .c_str());
   }
-  kept.tensor = v.tensor;
   if (v.keep.is_valid()) keep_.push_back(std::move(v.keep));
-  return v.tensor;
+  return kept.tensor;
 }
 
 void Call::rethrow(const Error& e) const {
   auto translated = [&](std::string text) {
     // By way of marks, so that a name that is one argument's in C++ and another's in Python is replaced once.
-    for (int i = 0; i < count_; ++i)
-      text = renamed(std::move(text), tensors_[static_cast<std::size_t>(i)].field, fmt::format("\x01{}\x02", i));
+    for (int i = 0; i < count_; ++i) text = renamed(std::move(text), tensors_[i].field, fmt::format("\x01{}\x02", i));
     for (int i = 0; i < count_; ++i) {
       std::string mark = fmt::format("\x01{}\x02", i);
       for (std::size_t at; (at = text.find(mark)) != std::string::npos;)
-        text.replace(at, mark.size(), tensors_[static_cast<std::size_t>(i)].name);
+        text.replace(at, mark.size(), tensors_[i].name);
     }
     return text;
   };

@@ -23,7 +23,9 @@ struct Place {
 };
 
 struct Viewed {
-  Tensor tensor;
+  explicit Viewed(Tensor& into) : tensor(into) {}
+
+  Tensor& tensor;
   Place place;
   bool read_only = false;
   const dlpack::ExchangeApi* api = nullptr;  // of the object's type, where it has one
