@@ -39,6 +39,8 @@ Tile in_vectors(const Tile& a) {
   Kernel::Builder& b = a.kernel().builder();
   int count = static_cast<int>(a.regs().size()), lanes = std::min(count, 8);
   if (lanes < 2 || count % lanes != 0) return a;
+  for (int i = 1; i < count; ++i)
+    if (a.reg(i).same(a.reg(i - 1))) return a;  // lanes of one value would no longer be seen to be one
   auto* type = llvm::FixedVectorType::get(b.type(a.type()), static_cast<unsigned>(lanes));
   std::vector<Reg> regs;
   for (int first = 0; first < count; first += lanes) {

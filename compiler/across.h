@@ -18,7 +18,8 @@ Tile relabelled(const Tile& a, std::shared_ptr<const Layout> layout);
 /// The registers of `a` that `bits` span, in that order: those of layout()->with_register_bits(bits).
 Tile picked(const Tile& a, const std::vector<int>& bits);
 
-/// The same registers, floats, as lanes of vectors of up to eight: what is made of them next is made in pairs.
+/// The same registers, floats, as lanes of vectors of up to eight: what is made of them next is made in pairs. Copies
+/// of one value stay as they are.
 Tile in_vectors(const Tile& a);
 
 /// Where each element of a tile of `layout` lies, counted in elements from the start of a buffer.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <llvm/IR/Intrinsics.h>
 
+#include <map>
+
 #include "compiler/across.h"
 #include "compiler/numbers_words.h"
 #include "runtime/base/error.h"
@@ -42,6 +44,71 @@ Tile from_bits(const Tile& bytes, int shift, int width) {
 Tile to_u8(const Tile& values) {
   Kernel::Builder& b = values.kernel().builder();
   return encoded(values, [&](const Four& v) { return b.op(MachineOp::to_u8x4, v); });
+}
+
+namespace {
+
+/// The registers of a tile that hold the fields of one byte: those that differ along dim 1 alone.
+class Fields {
+ public:
+  explicit Fields(const Tile& codes) : codes_(codes), count_(codes.layout()->shape()[1]) {
+    for (int step = 1; step < count_; step *= 2)
+      for (int bit = 0; (1 << bit) < codes.layout()->registers(); ++bit)
+        if (codes.layout()->reg_basis(bit)[1] == step) bits_.push_back(bit);
+    if (1 << bits_.size() != count_) fail(Code::internal, "codes of one byte in several threads");
+  }
+  int count() const { return count_; }
+  int first(int r) const {
+    for (int bit : bits_) r &= ~(1 << bit);
+    return r;
+  }
+  const Reg& of(int first, int field) const {
+    for (std::size_t i = 0; i < bits_.size(); ++i)
+      if (field >> i & 1) first |= 1 << bits_[i];
+    return codes_.reg(first);
+  }
+  /// They are the same lane of vectors that are alike: whole vectors can be packed.
+  bool whole(int first) const {
+    const Reg& low = of(first, 0);
+    bool alike = low.lane >= 0;
+    for (int f = 1; f < count_ && alike; ++f) {
+      const Reg& other = of(first, f);
+      alike = other.lane == low.lane && other.base->getType() == low.base->getType();
+    }
+    return alike;
+  }
+
+ private:
+  const Tile& codes_;
+  int count_;
+  std::vector<int> bits_;
+};
+
+}  // namespace
+
+Tile packed_fields(const Tile& codes, int width) {
+  Kernel::Builder& b = codes.kernel().builder();
+  Fields fields(codes);
+  std::map<std::pair<llvm::Value*, int>, llvm::Value*> done;  // by the first field
+  std::vector<Reg> regs;
+  for (int r = 0; r < codes.registers(); ++r) {
+    int first = fields.first(r);
+    bool whole = fields.whole(first);
+    const Reg& low = fields.of(first, 0);
+    llvm::Value*& sum = done[{low.base, whole ? -1 : first}];
+    if (!sum) {
+      for (int f = 0; f < fields.count(); ++f) {
+        llvm::Value* one = whole ? fields.of(first, f).base : b.value(fields.of(first, f), Type::i8);
+        unsigned bits = static_cast<unsigned>(one->getType()->getPrimitiveSizeInBits());
+        one = b.ir.CreateBitCast(one, b.ir.getIntNTy(bits));
+        sum = sum ? b.ir.CreateOr(sum, b.ir.CreateShl(one, static_cast<unsigned>(f * width))) : one;
+      }
+      if (whole) sum = b.ir.CreateBitCast(sum, low.base->getType());
+    }
+    regs.push_back(whole ? Reg{sum, 0, low.lane, Facts::of_bits(8)} : plain(sum, Facts::of_bits(8)));
+  }
+  auto layout = std::make_shared<const Layout>(codes.layout()->slice(1));
+  return Tile(codes.kernel(), Type::i8, std::move(layout), std::move(regs));
 }
 
 Tile square_root(const Tile& x) {

@@ -28,6 +28,20 @@ Tile quotient(const Tile& x, const Tile& y);
 /// The same for codes that are no finer than 2^-40, of x that are at most 2^60 · y: three instructions an x, and no
 /// look at x. A quotient below 2^-40 in magnitude may be another such number of its sign, or its zero.
 Tile code_quotient(const Tile& x, const Tile& y);
+/// The same for any x, infinities and NaN among them: four instructions.
+Tile code_quotient_of_any(const Tile& x, const Tile& y);
+
+/// A row of numbers counted in steps of its range.
+struct Stepped {
+  Tile scale, zero;  // (most − least) / steps, or 1 where that is 0 or least = most; −least / scale: IEEE's divisions
+  Tile quotient;     // x / scale, as code_quotient gives it
+};
+/// `least` and `most` are those of each row of `x`, in a layout that broadcasts over it and of as many registers; NaN
+/// for either gives NaN throughout. −0 has no sign as a least number.
+Stepped in_steps(const Tile& x, const Tile& least, const Tile& most, int steps);
+
+/// Codes (i8) below 2^width, several to a byte: the first of dim 1 lowest. A thread holds all of a byte.
+Tile packed_fields(const Tile& codes, int width);
 /// √x, correctly rounded.
 Tile square_root(const Tile& x);
 /// The smallest power of two that is not below x; for normal x > 0 up to 2^127.

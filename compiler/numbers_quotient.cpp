@@ -1,4 +1,6 @@
 // Division of many numbers by one: Markstein's three steps behind one test, true division where the test fails.
+#include "compiler/numbers_quotient.h"
+
 #include <llvm/IR/BasicBlock.h>
 #include <llvm/IR/Intrinsics.h>
 
@@ -6,17 +8,18 @@
 #include <map>
 
 #include "compiler/across.h"
-#include "compiler/builder.h"
 #include "compiler/numbers.h"
 #include "runtime/base/error.h"
 
 namespace pagejit {
 namespace {
 
+/// What is known of the dividends, and what is asked of their quotients.
+enum class Kind { exact, codes, codes_of_any };
+
 struct Division {
   llvm::Value *x, *y;
 };
-using Results = std::vector<llvm::Value*>;
 
 llvm::Value* bits_of(Kernel::Builder& b, llvm::Value* v) {
   return b.ir.CreateBitCast(v, b.ir.getInt32Ty());
@@ -26,105 +29,90 @@ llvm::Value* both(Kernel::Builder& b, llvm::Value* one, llvm::Value* other) {
   return one ? b.ir.CreateAnd(one, other) : other;
 }
 
-/// Each y in [2^-60, 2^60), or of codes 2^-126, the least scale there is: a power of two, of which nothing is rounded.
+llvm::Value* fma(Kernel::Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* z) {
+  return b.ir.CreateIntrinsic(llvm::Intrinsic::fma, {b.ir.getFloatTy()}, {x, y, z});
+}
+
+/// |x| in [2^-63, 2^65): the upper two bits of the exponent differ, and so the upper one is set once a carry from the
+/// lower one is added to it.
+llvm::Value* carried(Kernel::Builder& b, llvm::Value* x) {
+  return b.ir.CreateAdd(bits_of(b, x), b.ir.getInt32(1 << 29));
+}
+llvm::Value* has_carry(Kernel::Builder& b, llvm::Value* sum) {
+  return b.ir.CreateICmpNE(b.ir.CreateAnd(sum, 1 << 30), b.ir.getInt32(0));
+}
+/// The same, and a zero passes.
+llvm::Value* carried_or_zero(Kernel::Builder& b, llvm::Value* x) {
+  llvm::Value* zero = b.ir.CreateFCmpOEQ(x, llvm::ConstantFP::get(b.ir.getFloatTy(), 0));
+  return b.ir.CreateSelect(zero, b.ir.getInt32(1 << 30), carried(b, x));
+}
+
+/// All dividends are usual ones; of all at once, with one addition each.
+llvm::Value* usual_dividends(Kernel::Builder& b, const std::vector<Division>& all,
+                             llvm::Value* (*bits)(Kernel::Builder&, llvm::Value*)) {
+  llvm::Value* sums = nullptr;
+  for (const Division& d : all) sums = both(b, sums, bits(b, d.x));
+  return has_carry(b, sums);
+}
+
+/// Each y is a usual one, or of codes 2^-126, the least scale there is: a power of two, of which nothing is rounded.
 llvm::Value* usual_divisors(Kernel::Builder& b, const std::vector<llvm::Value*>& divisors, bool codes) {
   llvm::Value* holds = nullptr;
   for (llvm::Value* y : divisors) {
-    llvm::Value* above = b.ir.CreateSub(bits_of(b, y), b.ir.getInt32((127 - 60) << 23));
-    llvm::Value* one = b.ir.CreateICmpULT(above, b.ir.getInt32(120 << 23));
+    llvm::Value* one = usual_divisor(b, y);
     if (codes) one = b.ir.CreateOr(one, b.ir.CreateICmpEQ(bits_of(b, y), b.ir.getInt32(1 << 23)));
     holds = both(b, holds, one);
   }
   return holds;
 }
 
-/// Each |x| in [2^-63, 2^65): with usual divisors no quotient overflows or is subnormal, and every remainder is exact.
-/// The upper two bits of the exponent differ, and so the upper one is set once a carry from the lower one is added to
-/// it; of all x at once, with one addition each.
-llvm::Value* usual_dividends(Kernel::Builder& b, const std::vector<Division>& all) {
-  llvm::Value* exponents = nullptr;
-  for (const Division& d : all) exponents = both(b, exponents, b.ir.CreateAdd(bits_of(b, d.x), b.ir.getInt32(1 << 29)));
-  return b.ir.CreateICmpNE(b.ir.CreateAnd(exponents, 1 << 30), b.ir.getInt32(0));
-}
-
-/// The same where zeros are usual too: their quotients by reciprocal are zeros of the right sign.
-llvm::Value* usual_or_zero(Kernel::Builder& b, const std::vector<Division>& all) {
-  llvm::Value* exponents = nullptr;
-  for (const Division& d : all) {
-    llvm::Value *bits = bits_of(b, d.x), *moved = b.ir.CreateAdd(bits, b.ir.getInt32(1 << 29));
-    llvm::Value* zero = b.ir.CreateFCmpOEQ(d.x, llvm::ConstantFP::get(b.ir.getFloatTy(), 0));
-    exponents = both(b, exponents, b.ir.CreateSelect(zero, b.ir.getInt32(1 << 30), moved));
-  }
-  return b.ir.CreateICmpNE(b.ir.CreateAnd(exponents, 1 << 30), b.ir.getInt32(0));
-}
-
 llvm::BasicBlock* block(Kernel::Builder& b, const char* name) {
   return llvm::BasicBlock::Create(*b.context, name, b.function);
 }
 
-//   usual = usual_dividends; if (!usual) usual = usual_or_zero
+//   usual = usual_dividends; if (!usual) usual = usual_dividends, zeros too
 /// Threads that hold a zero look twice, all others once.
 llvm::Value* dividends(Kernel::Builder& b, const std::vector<Division>& all) {
-  llvm::Value* holds = usual_dividends(b, all);
-  llvm::BasicBlock *here = b.ir.GetInsertBlock(), *again = block(b, "with_zeros"), *after = block(b, "looked");
-  b.ir.CreateCondBr(holds, after, again);
-  b.ir.SetInsertPoint(again);
-  llvm::Value* closer = usual_or_zero(b, all);
-  b.ir.CreateBr(after);
-  b.ir.SetInsertPoint(after);
-  llvm::PHINode* result = b.ir.CreatePHI(b.ir.getInt1Ty(), 2);
-  result->addIncoming(holds, here);
-  result->addIncoming(closer, again);
-  return result;
+  llvm::Value* holds = usual_dividends(b, all, carried);
+  auto again = [&] { return Results{usual_dividends(b, all, carried_or_zero)}; };
+  return either(
+      b, holds, [&] { return Results{holds}; }, again)[0];
 }
 
-/// The remainder's sign is turned so that a quotient of −0 would stay what it is; y is positive here.
-Results by_reciprocal(Kernel::Builder& b, const std::vector<Division>& all) {
-  auto& ir = b.ir;
-  llvm::Type* f32 = ir.getFloatTy();
-  std::map<llvm::Value*, llvm::Value*> reciprocals;
-  Results results;
-  for (const Division& d : all) {
-    llvm::Value*& r = reciprocals[d.y];
-    if (!r) r = ir.CreateFDiv(llvm::ConstantFP::get(f32, 1), d.y);
-    auto fma = [&](llvm::Value* x, llvm::Value* y, llvm::Value* z) {
-      return ir.CreateIntrinsic(llvm::Intrinsic::fma, {f32}, {x, y, z});
-    };
-    llvm::Value* near = ir.CreateFMul(d.x, r);
-    llvm::Value* over = fma(near, d.y, ir.CreateFNeg(d.x));
-    results.push_back(fma(over, ir.CreateFNeg(r), near));
-  }
-  return results;
+/// No guess was too large, and no x infinite or NaN: sums of products with 0 are 0.
+llvm::Value* all_finite(Kernel::Builder& b, const Results& numbers) {
+  llvm::Value *zero = llvm::ConstantFP::get(b.ir.getFloatTy(), 0), *sum = zero;
+  for (llvm::Value* v : numbers) sum = fma(b, v, zero, sum);
+  return b.ir.CreateFCmpOEQ(sum, zero);
 }
 
-Results by_division(Kernel::Builder& b, const std::vector<Division>& all) {
-  Results results;
-  for (const Division& d : all) results.push_back(b.ir.CreateFDiv(d.x, d.y));
-  return results;
+Results quotients(Kernel::Builder& b, const std::vector<Division>& all, const std::vector<llvm::Value*>& divisors,
+                  Kind kind) {
+  llvm::Value* usual = usual_divisors(b, divisors, kind != Kind::exact);
+  if (kind == Kind::exact) usual = b.ir.CreateAnd(usual, dividends(b, all));
+  Results over;
+  auto fast = [&] {
+    std::map<llvm::Value*, llvm::Value*> reciprocals;
+    for (llvm::Value* y : divisors) reciprocals[y] = reciprocal_of(b, y);
+    Results results;
+    for (const Division& d : all) {
+      ByReciprocal q = by_reciprocal(b, d.x, d.y, reciprocals[d.y]);
+      results.push_back(q.quotient), over.push_back(q.over);
+    }
+    return results;
+  };
+  auto slow = [&] {
+    Results results;
+    for (const Division& d : all) results.push_back(b.ir.CreateFDiv(d.x, d.y));
+    return results;
+  };
+  if (kind != Kind::codes_of_any) return either(b, usual, fast, slow);
+  Results results = fast();  // they tell whether they are right
+  return either(
+      b, b.ir.CreateAnd(usual, all_finite(b, over)), [&] { return results; }, slow);
 }
 
-//   if (usual) results = by_reciprocal else results = by_division
-Results chosen(Kernel::Builder& b, llvm::Value* usual, const std::vector<Division>& all) {
-  llvm::BasicBlock *fast = block(b, "by_reciprocal"), *slow = block(b, "by_division"), *after = block(b, "divided");
-  b.ir.CreateCondBr(usual, fast, slow);
-  b.ir.SetInsertPoint(fast);
-  Results one = by_reciprocal(b, all);
-  b.ir.CreateBr(after);
-  b.ir.SetInsertPoint(slow);
-  Results other = by_division(b, all);
-  b.ir.CreateBr(after);
-  b.ir.SetInsertPoint(after);
-  Results results;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    llvm::PHINode* v = b.ir.CreatePHI(b.ir.getFloatTy(), 2);
-    v->addIncoming(one[i], fast);
-    v->addIncoming(other[i], slow);
-    results.push_back(v);
-  }
-  return results;
-}
-
-Tile divided(const Tile& x, const Tile& y, bool codes) {
+Tile divided(const Tile& x, const Tile& y, Kind kind) {
   if (x.type() != Type::f32 || y.type() != Type::f32) fail(Code::internal, "a quotient of other types than f32");
   Kernel::Builder& b = x.kernel().builder();
   auto layout = common_layout(x, y);
@@ -141,9 +129,7 @@ Tile divided(const Tile& x, const Tile& y, bool codes) {
     all.push_back(d);
   }
   if (all.size() < 2 * divisors.size()) return x / y;  // the reciprocals would cost what they save
-  llvm::Value* usual = usual_divisors(b, divisors, codes);
-  if (!codes) usual = b.ir.CreateAnd(usual, dividends(b, all));
-  Results results = chosen(b, usual, all);
+  Results results = quotients(b, all, divisors, kind);
   std::vector<Reg> regs;
   for (std::size_t i : which) regs.push_back(plain(results[i]));
   return in_vectors(Tile(x.kernel(), Type::f32, layout, std::move(regs)));
@@ -151,11 +137,61 @@ Tile divided(const Tile& x, const Tile& y, bool codes) {
 
 }  // namespace
 
+llvm::Value* reciprocal_of(Kernel::Builder& b, llvm::Value* y) {
+  llvm::Value* near = b.op(MachineOp::rcp_fast, {y});
+  llvm::Value* rest = fma(b, near, b.ir.CreateFNeg(y), llvm::ConstantFP::get(b.ir.getFloatTy(), 1));
+  return fma(b, near, rest, near);
+}
+
+/// The remainder's sign is turned so that a quotient of −0 stays what it is.
+ByReciprocal by_reciprocal(Kernel::Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* r) {
+  llvm::Value* near = b.ir.CreateFMul(x, r);
+  llvm::Value* over = fma(b, near, y, b.ir.CreateFNeg(x));
+  return {fma(b, over, b.ir.CreateFNeg(r), near), over};
+}
+
+llvm::Value* usual_divisor(Kernel::Builder& b, llvm::Value* y) {
+  llvm::Value* above = b.ir.CreateSub(bits_of(b, y), b.ir.getInt32((127 - 60) << 23));
+  return b.ir.CreateICmpULT(above, b.ir.getInt32(120 << 23));
+}
+
+llvm::Value* usual_dividend_or_zero(Kernel::Builder& b, llvm::Value* x) {
+  return has_carry(b, carried_or_zero(b, x));
+}
+
+//   if (usual) results = fast else results = slow
+Results either(Kernel::Builder& b, llvm::Value* usual, const std::function<Results()>& fast,
+               const std::function<Results()>& slow) {
+  llvm::BasicBlock *one = block(b, "usual"), *other = block(b, "unusual"), *after = block(b, "after");
+  b.ir.CreateCondBr(usual, one, other);
+  auto emitted = [&](llvm::BasicBlock* in, const std::function<Results()>& emit) {
+    b.ir.SetInsertPoint(in);
+    Results results = emit();
+    llvm::BasicBlock* last = b.ir.GetInsertBlock();
+    b.ir.CreateBr(after);
+    return std::pair{results, last};
+  };
+  auto [right, from_right] = emitted(one, fast);
+  auto [left, from_left] = emitted(other, slow);
+  b.ir.SetInsertPoint(after);
+  Results results;
+  for (std::size_t i = 0; i < right.size(); ++i) {
+    llvm::PHINode* v = b.ir.CreatePHI(right[i]->getType(), 2);
+    v->addIncoming(right[i], from_right);
+    v->addIncoming(left[i], from_left);
+    results.push_back(v);
+  }
+  return results;
+}
+
 Tile quotient(const Tile& x, const Tile& y) {
-  return divided(x, y, false);
+  return divided(x, y, Kind::exact);
 }
 Tile code_quotient(const Tile& x, const Tile& y) {
-  return divided(x, y, true);
+  return divided(x, y, Kind::codes);
+}
+Tile code_quotient_of_any(const Tile& x, const Tile& y) {
+  return divided(x, y, Kind::codes_of_any);
 }
 
 }  // namespace pagejit

@@ -4,8 +4,9 @@
 //
 // Program (i, j) writes the i-th `rows` tokens of the j-th `group` of heads: its items, one (token, head) each. All
 // threads load their share of K and V, and only then look up where it goes, so that the two ways to memory overlap;
-// rows of tokens without a place are loaded for nothing. Ragged sequences are the exception: whose a token is takes a
-// search, which one thread a token does beforehand. Layouts are strides: the same code serves NHD, HND, and MLA's joint
+// rows of tokens without a place are loaded for nothing. Of ragged sequences whose a token is takes a search, which one
+// thread a token does for the block, while the first rows are under way, or before that where the lists are settled.
+// Layouts are strides: the same code serves NHD, HND, and MLA's joint
 // rows.
 #include "kernels/append/template.h"
 
@@ -24,7 +25,7 @@ namespace {
 struct Side {
   Quant quant;
   Elem stored;
-  int dim;
+  int dim, step;  // strides of the cache are multiples of `step` elements
   Pointer in, cache, meta;
   Value in_token, in_head, page, row, head, meta_page, meta_row, meta_head;
 };
@@ -34,9 +35,15 @@ struct Shared {  // the parameters that both sides share
   Value tokens, heads, settled, rows, group, magic;
 };
 
-/// Where the block's tokens go, a thread a token, in shared memory.
+/// Where a row of a side goes, in elements from the start of the cache and of its metadata. What depends on the token
+/// alone is multiplied out here, once.
+struct Spot {
+  Tile exists, row, meta;  // i1, i64; what does not exist is written nowhere
+};
+
+/// The spots of the block's tokens, a thread a token, in shared memory: one pair a side.
 struct Places {
-  Pointer page, row;  // i64, i32
+  Pointer row, meta;  // i64; row −1: nowhere
 };
 
 /// One item for each element of a tile.
@@ -46,8 +53,7 @@ struct Items {
 
 class Writer {
  public:
-  Writer(Kernel& k, const Spec& s, const Shared& p, const Places* places)
-      : k_(k), s_(s), p_(p), places_(places), first_token_(k.program(0) * p.rows) {}
+  Writer(Kernel& k, const Spec& s, const Shared& p) : k_(k), s_(s), p_(p), first_token_(k.program(0) * p.rows) {}
 
   const Value& first_token() const { return first_token_; }
 
@@ -73,6 +79,8 @@ class Writer {
     }
     Tile from = wide(l.items.token) * side.in_token + wide(l.items.head) * side.in_head + wide(l.element);
     l.data = k_.load(side.in + from, l.exists ? l.items.live & l.exists : l.items.live, "data");
+    // As bits while the look-up branches: hosts without 16-bit floats would carry those as others, and spoil a NaN.
+    if (bytes(s_.in) == 2) l.data = bitcast(l.data, Type::i16);
     return l;
   }
 
@@ -82,14 +90,22 @@ class Writer {
            (a.rows || a.side->dim == b.side->dim);
   }
 
-  Destination find(const Loaded& l) const {
-    if (!places_) return find_destination(k_, p_.lists, l.items.token, l.items.live);
-    Tile page = k_.load(places_->page + l.items.row, l.items.live, "page");
-    Tile row = k_.load(places_->row + l.items.row, l.items.live, "row");
-    return {select(l.items.live, page, k_.constant(Type::i64, -1)), row};
+  Destination find(const Loaded& l) const { return find_destination(k_, p_.lists, l.items.token, l.items.live); }
+  Spot spot(const Side& side, const Destination& to) const {
+    Tile exists = to.page >= 0, row = to.page * side.page + wide(to.row) * side.row;
+    if (!by_row(side.quant)) return {exists, row, {}};
+    return {exists, row, to.page * side.meta_page + wide(to.row) * side.meta_row};
+  }
+  Spot spot(const Loaded& l, const Places& places) const {
+    Tile row = k_.load(places.row + l.items.row, l.items.live, "spot"), exists = l.items.live & (row >= 0);
+    row = multiple_of(row, l.side->step);
+    if (!by_row(l.side->quant)) return {exists, row, {}};
+    Tile meta = k_.load(places.meta + l.items.row, l.items.live, "meta_spot");
+    return {exists, row, meta};
   }
 
-  void store(const Loaded& l, const Destination& to) const {
+  void store(Loaded l, const Spot& to) const {
+    l.data = bitcast(l.data, type_of(s_.in));
     if (l.rows)
       store_rows(l, to);
     else
@@ -107,43 +123,41 @@ class Writer {
     return std::max(static_cast<int>(std::bit_ceil(static_cast<unsigned>(s_.items * side.dim))), s_.threads * vec);
   }
 
-  static Tile address(const Side& side, const Destination& to, const Tile& head) {
-    return to.page * side.page + wide(to.row) * side.row + wide(head) * side.head;
-  }
-
-  void store_elements(const Loaded& l, const Destination& to) const {
+  void store_elements(const Loaded& l, const Spot& to) const {
     const Side& side = *l.side;
-    Tile live = (to.page >= 0) & l.exists, data = l.data;
+    Tile live = to.exists & l.exists, data = l.data;
     if (side.quant == Quant::fp8) {
       Tile scale = k_.load(side.meta + wide(l.items.head) * side.meta_head, l.items.live, "scale");
-      data = to_fp8(quotient(cast(data, Type::f32), scale), side.stored);
+      data = to_fp8(code_quotient_of_any(cast(data, Type::f32), scale), side.stored);
     } else if (side.stored != s_.in) {
       data = cast(data, type_of(side.stored));
     }
-    k_.store(side.cache + (address(side, to, l.items.head) + wide(l.element)), data, live);
+    k_.store(side.cache + (to.row + wide(l.items.head) * side.head + wide(l.element)), data, live);
   }
 
-  void store_rows(const Loaded& l, const Destination& to) const {
+  void store_rows(const Loaded& l, const Spot& to) const {
     const Side& side = *l.side;
     Encoded e = encode_rows(k_, {side.quant, s_.in, side.stored, s_.meta, side.dim, s_.scale_rule, s_.power_of_two},
-                            cast(l.data, Type::f32), l.exists);
+                            l.data, l.exists);
     Narrowed codes = l.rows->of_codes();
-    Destination there{codes(to.page), codes(to.row)};
-    Tile at = address(side, there, codes(l.items.head)) + wide(l.rows->code_columns(k_));
-    Tile live = there.page >= 0;
+    Tile live = codes(to.exists);
+    Tile at = codes(to.row) + wide(codes(l.items.head)) * side.head + wide(l.rows->code_columns(k_));
     for (const Tile& also : {l.rows->codes_exist(k_), l.rows->stores(k_)})
       if (also) live = live & also;
     k_.store(side.cache + at, codes(e.codes), live);
     store_metadata(l, to, e.metadata);
   }
 
-  void store_metadata(const Loaded& l, const Destination& to, const std::vector<Tile>& metadata) const {
+  void store_metadata(const Loaded& l, const Spot& to, std::vector<Tile> metadata) const {
     const Side& side = *l.side;
     Narrowed alone = l.rows->of_metadata();
-    Destination there{alone(to.page), alone(to.row)};
-    Tile live = (there.page >= 0) & l.rows->holds_metadata(k_);
-    Tile at = there.page * side.meta_page + wide(there.row) * side.meta_row +
-              wide(alone(l.items.head)) * side.meta_head + wide(l.rows->metadata_columns(k_));
+    Tile live = alone(to.exists) & l.rows->holds_metadata(k_, static_cast<int>(metadata.size()));
+    Tile column = wide(l.rows->metadata_columns(k_));
+    if (Value second = l.rows->holds_second(k_); second && metadata.size() == 2) {  // two lanes, a number each
+      metadata = {select(second, metadata[1], metadata[0])};
+      column = column + wide(cast(second, Type::i32));
+    }
+    Tile at = alone(to.meta) + wide(alone(l.items.head)) * side.meta_head + column;
     Type type = type_of(side.meta.elem());
     for (std::size_t i = 0; i < metadata.size(); ++i)
       k_.store(side.meta + (at + static_cast<int>(i)), cast(alone(metadata[i]), type), live);
@@ -152,7 +166,6 @@ class Writer {
   Kernel& k_;
   const Spec& s_;
   const Shared& p_;
-  const Places* places_;
   Value first_token_;
 };
 
@@ -165,7 +178,7 @@ void emit(Kernel& k, const Spec& s) {
   auto meta_of = [&](Quant q) { return model_metadata(q) ? s.meta : Elem::f32; };
   int in = promised_bytes(s.align, s.in), in_step = in / bytes(s.in);
   int k_cache = promised_of_cache(s, s.quant_k, s.k), k_step = k_cache / bytes(s.k);
-  std::vector<Side> sides{{s.quant_k, s.k, s.dim_k, p.tensor(&Params::k_in, s.in, in),
+  std::vector<Side> sides{{s.quant_k, s.k, s.dim_k, k_step, p.tensor(&Params::k_in, s.in, in),
                            p.tensor(&Params::k_cache, s.k, k_cache), p.tensor(&Params::k_meta, meta_of(s.quant_k)),
                            stride(&Params::k_in_token, in_step), stride(&Params::k_in_head, in_step),
                            stride(&Params::k_page, k_step), stride(&Params::k_row, k_step),
@@ -173,7 +186,7 @@ void emit(Kernel& k, const Spec& s) {
                            number(&Params::k_meta_head)}};
   int v_cache = promised_of_cache(s, s.quant_v, s.v), v_step = v_cache / bytes(s.v);
   if (s.dim_v > 0)
-    sides.push_back({s.quant_v, s.v, s.dim_v, p.tensor(&Params::v_in, s.in, in),
+    sides.push_back({s.quant_v, s.v, s.dim_v, v_step, p.tensor(&Params::v_in, s.in, in),
                      p.tensor(&Params::v_cache, s.v, v_cache), p.tensor(&Params::v_meta, meta_of(s.quant_v)),
                      stride(&Params::v_in_token, in_step), stride(&Params::v_in_head, in_step),
                      stride(&Params::v_page, v_step), stride(&Params::v_row, v_step), stride(&Params::v_head, v_step),
@@ -203,28 +216,40 @@ void emit(Kernel& k, const Spec& s) {
                 number(&Params::group),
                 number(&Params::magic)};
 
-  Places places;
+  std::vector<Places> places;
   if (ragged)
-    places = {k.shared("page_of_token", Elem::i64, s.threads), k.shared("row_of_token", Elem::i32, s.threads)};
-  Writer writer(k, s, shared, ragged ? &places : nullptr);
-  if (ragged) {
-    k.when(shared.settled == 0, [&] { k.dependency_wait(); });
+    for (const Side& side : sides)
+      places.push_back({k.shared("rows_of_tokens", Elem::i64, s.threads),
+                        by_row(side.quant) ? k.shared("metadata_of_tokens", Elem::i64, s.threads) : Pointer()});
+  Writer writer(k, s, shared);
+  auto look_up = [&] {
     k.when(k.thread() < (shared.rows + 31) / 32 * 32, [&] {  // whole warps
       Value tokens = minimum(shared.rows, shared.tokens - writer.first_token());
       Destination to = find_destinations(k, shared.lists, writer.first_token(), tokens);
-      k.store(places.page + k.thread(), to.page);
-      k.store(places.row + k.thread(), to.row);
+      for (std::size_t i = 0; i < sides.size(); ++i) {
+        Spot spot = writer.spot(sides[i], to);
+        k.store(places[i].row + k.thread(), select(spot.exists, spot.row, k.constant(Type::i64, -1)));
+        if (spot.meta) k.store(places[i].meta + k.thread(), spot.meta);
+      }
     });
-    k.barrier();
-  }
+  };
+  if (ragged) k.when(shared.settled != 0, look_up);
   k.dependency_wait();
   k.dependents_launch();  // not before: the next kernel may be settled, on what the one before us still writes
   k.loop(k.constant(Type::i32, 0), shared.rows * shared.group, k.constant(Type::i32, s.items), [&](Value first) {
     std::vector<Writer::Loaded> loaded;
     for (const Side& side : sides) loaded.push_back(writer.load(side, first));
-    std::vector<Destination> to;
-    for (const Writer::Loaded& l : loaded)
-      to.push_back(!to.empty() && Writer::alike(l, loaded[0]) ? to[0] : writer.find(l));
+    if (ragged)
+      k.when(first == 0, [&] {  // while the first rows are on their way
+        k.when(shared.settled == 0, look_up);
+        k.barrier();
+      });
+    std::vector<Spot> to;
+    std::optional<Destination> found;
+    for (std::size_t i = 0; i < loaded.size(); ++i) {
+      if (!ragged && !(found && Writer::alike(loaded[i], loaded[0]))) found = writer.find(loaded[i]);
+      to.push_back(ragged ? writer.spot(loaded[i], places[i]) : writer.spot(sides[i], *found));
+    }
     // Copies first: their registers are free again before a quantiser needs its own.
     for (bool rows : {false, true})
       for (std::size_t i = 0; i < loaded.size(); ++i)

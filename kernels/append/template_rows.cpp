@@ -77,13 +77,23 @@ Tile Rows::stores(Kernel& k) const {
   return bits == 0 ? Tile() : Tile((k.thread() & bits) == 0);
 }
 
-Tile Rows::holds_metadata(Kernel& k) const {
-  int others = copies();
+int Rows::lanes_of_row() const {
+  int lanes = 0;
   for (int bit = 0; bit < 5; ++bit)
-    if (layout_.lane_basis(bit)[2] != 0) others |= 1 << bit;
+    if (layout_.lane_basis(bit)[2] != 0) lanes |= 1 << bit;
+  return lanes;
+}
+
+Tile Rows::holds_metadata(Kernel& k, int numbers) const {
+  int lanes = lanes_of_row(), others = copies() | (numbers == 2 ? lanes & (lanes - 1) : lanes);
   Tile first = (k.thread() & others) == 0;
   if (!grouped()) return first;
   return first & (metadata_columns(k) < metadata(quant_, dim_));
+}
+
+Value Rows::holds_second(Kernel& k) const {
+  int lanes = lanes_of_row(), lowest = lanes & -lanes;
+  return lowest == 0 ? Value() : (k.thread() & lowest) != 0;
 }
 
 }  // namespace pagejit::append

@@ -36,12 +36,15 @@ class Rows {
   // Of the metadata: [items, 1, 1], or [items, fields, 1] for those of groups.
   Narrowed of_metadata() const;
   Tile metadata_columns(Kernel& k) const;
-  /// This thread is the one that stores it.
-  Tile holds_metadata(Kernel& k) const;
+  /// This thread is the one that stores it; of `numbers` of two, one of the two.
+  Tile holds_metadata(Kernel& k, int numbers) const;
+  /// Where a row lies in several lanes the first two of them have a number each: this is the second. Else empty.
+  Value holds_second(Kernel& k) const;
 
  private:
   bool grouped() const { return quant_ == Quant::fp8_group; }
   int copies() const;  // bits of a thread's number that make no difference
+  int lanes_of_row() const;
   Quant quant_;
   int dim_, width_;
   Layout layout_;

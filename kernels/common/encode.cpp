@@ -4,6 +4,7 @@
 #include <limits>
 #include <span>
 
+#include "compiler/extremes.h"
 #include "compiler/numbers.h"
 #include "compiler/reduce.h"
 
@@ -11,7 +12,6 @@ namespace pagejit {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 Tile over_row(Kernel& k, const Tile& a, Reduce how) {
   Tile fields = a.layout()->shape()[1] > 1 ? reduce(k, a, 1, how) : a;
@@ -22,35 +22,35 @@ Tile over_row(Kernel& k, const Tile& a, Reduce how) {
 Tile rounded(const Tile& a, Elem elem) {
   return cast(cast(a, type_of(elem)), Type::f32);
 }
-Tile is_finite(const Tile& a) {
-  return unary(Unary::abs, a) < infinity;
+/// From where on a magnitude rounds to infinity.
+double limit_of(Elem elem) {
+  if (elem == Elem::f16) return 65520;
+  return elem == Elem::bf16 ? std::ldexp(511, 119) : infinity;  // 2^128 less half of the last place
 }
 
-/// Truncated and clamped to 0 … 2^width − 1, one code each; those of a byte packed, the first field lowest.
-Tile packed(Kernel& k, const Tile& values, int width) {
+/// Truncated and clamped to 0 … 2^width − 1, one code each; those of a byte packed, the first field lowest. `bounded`
+/// says that no value reaches 2^width.
+Tile packed(const Tile& values, int width, bool bounded) {
   if (width == 8) return to_u8(values);
-  Tile codes = minimum(maximum(cast(values, Type::i32), 0), (1 << width) - 1);
-  Tile shifted = codes * (number(codes, 1) << (k.arange(*codes.layout(), 1) * width));
-  return cast(reduce(k, shifted, 1, Reduce::sum), Type::i8);
+  Tile codes = to_u8(
+      bounded ? values : select(values >= static_cast<double>(1 << width), real(values, (1 << width) - 1), values));
+  return packed_fields(codes, width);
 }
 
 /// scale = (max − min) / most, zero = −min / scale, code = trunc(x / scale + zero + ½). A row that is constant, or
 /// whose scale or zero is too large for the metadata's type, has scale 1 and codes 0: it reads as its least element. A
 /// row with a NaN has NaN for both, and codes 0.
 Encoded affine(Kernel& k, const Encoding& e, const Tile& x, const Tile& exists, int width) {
-  auto but = [&](double otherwise) { return exists ? select(exists, x, real(x, otherwise)) : x; };
-  Tile least = over_row(k, but(infinity), Reduce::min);
-  Tile most = over_row(k, but(-infinity), Reduce::max);
-  Tile any_nan = over_row(k, cast(x != x, Type::i32), Reduce::max) != 0;
-  Tile below = 0.0 - least;  // the minimum of 0 and −0 has either sign; so it has none here
-  Tile scale = (most - least) / static_cast<double>((1 << width) - 1);
-  Tile zero = below / scale;
-  Tile usual = (least < most) & is_finite(rounded(scale, e.meta)) & is_finite(rounded(zero, e.meta));
-  // Minus infinity keeps all codes of an unusual row at 0, and NaN is clamped to 0 too.
-  Tile added = select(usual, zero, real(zero, -infinity));
-  scale = select(any_nan, real(scale, nan), select(usual, scale, real(scale, 1)));
-  zero = select(any_nan, real(zero, nan), select(usual, zero, below));
-  return {packed(k, code_quotient(x, scale) + added + 0.5, width), {scale, zero}};
+  Extremes of_row = extremes(k, x, exists);
+  Stepped row = in_steps(cast(x, Type::f32), of_row.least, of_row.most, (1 << width) - 1);
+  double limit = limit_of(e.meta);
+  Tile too_large = (row.scale >= limit) | (unary(Unary::abs, row.zero) >= limit);
+  // Minus infinity keeps all codes of such a row at 0, and NaN is clamped to 0 too.
+  Tile added = select(too_large, real(row.zero, -infinity), row.zero);
+  Tile scale = select(too_large, real(row.scale, 1), row.scale);
+  Tile zero = select(too_large, 0.0 - of_row.least, row.zero);
+  // Numbers of 16 bits differ by 2^-11 of themselves at least: rounding then moves no code by more than 2^-7.
+  return {packed(row.quotient + added + 0.5, width, bytes(e.model) == 2), {scale, zero}};
 }
 
 Encoded grouped(Kernel& k, const Encoding& e, const Tile& x) {
@@ -97,12 +97,12 @@ Encoded turbo4(Kernel& k, const Encoding& e, const Tile& x) {
     entry = select(u > edges3[i] / root, real(u, book3[i + 1] / root), entry);
   Tile rest = u - entry;
   Tile code = select(rest >= 0.0, index + 8.0, index);
-  return {packed(k, code, 4), {size, norm(k, rest) * (1 / root)}};
+  return {packed(code, 4, true), {size, norm(k, rest) * (1 / root)}};
 }
 
 Encoded turbo2(Kernel& k, const Encoding& e, const Tile& x) {
   Tile y = rounded(rotated(k, x, e.dim), e.model), size = norm(k, y);
-  return {packed(k, index_among(quotient(y, size), edges2, e.dim), 2), {size}};
+  return {packed(index_among(quotient(y, size), edges2, e.dim), 2, true), {size}};
 }
 
 }  // namespace
@@ -116,9 +116,9 @@ Tile group_scale(const Tile& largest, ScaleRule rule, bool power_of_two) {
 }
 
 Encoded encode_rows(Kernel& k, const Encoding& e, const Tile& x, const Tile& exists) {
-  if (e.quant == Quant::fp8_group) return grouped(k, e, x);
-  if (e.quant == Quant::turbo4) return turbo4(k, e, x);
-  if (e.quant == Quant::turbo2) return turbo2(k, e, x);
+  if (e.quant == Quant::fp8_group) return grouped(k, e, cast(x, Type::f32));
+  if (e.quant == Quant::turbo4) return turbo4(k, e, cast(x, Type::f32));
+  if (e.quant == Quant::turbo2) return turbo2(k, e, cast(x, Type::f32));
   return affine(k, e, x, exists, e.quant == Quant::int8 ? 8 : 4);
 }
 

@@ -13,7 +13,7 @@ namespace pagejit {
 /// How rows become codes.
 struct Encoding {
   Quant quant;
-  Elem model;   // what turbo's rotated row is rounded to
+  Elem model;   // of the rows; turbo's rotated row is rounded to it
   Elem stored;  // fp8's format
   Elem meta;    // what the metadata are rounded to
   int dim;
@@ -27,8 +27,8 @@ struct Encoded {
   std::vector<Tile> metadata;  // f32, each [items, 1, 1]; fp8_group: one, [items, fields, 1]
 };
 
-/// Encodes rows `x` (f32). `exists` says which elements are there (empty: all); the others must be 0 and count for
-/// nothing. Not for none and fp8, which need no row.
+/// Encodes rows `x` of the model's type. `exists` says which elements are there (empty: all); the others must be 0 and
+/// count for nothing. Not for none and fp8, which need no row.
 Encoded encode_rows(Kernel& k, const Encoding& e, const Tile& x, const Tile& exists);
 
 /// The scale of a group from its largest magnitude, both f32.

@@ -35,16 +35,16 @@ std::vector<float> quotients(const std::vector<float>& rows_of_nine) {
   });
 }
 
-/// Codes of every bf16 x that is at most 2^60 · y, from code_quotient and from a division: fp8, and bytes truncated
+/// Codes of every bf16 x, or those at most 2^60 · y, from a quotient and from a division: fp8, and bytes truncated
 /// after `zero` and a half were added, as rows of int8 are made.
 struct Codes {
   std::vector<std::uint8_t> quotient, division;
 };
-Codes codes_of_all(float y, float zero, bool fp8) {
+Codes codes_of_all(float y, float zero, bool fp8, Tile (*by_quotient)(const Tile&, const Tile&) = code_quotient) {
   std::vector<float> in;
   for (u32 bits = 0; bits < 0x10000; ++bits) {
     float x = of_bits(bits << 16);
-    in.push_back(std::abs(x) <= 0x1p60 * y || std::isnan(x) ? x : 0);
+    in.push_back(by_quotient == code_quotient_of_any || std::abs(x) <= 0x1p60 * y || std::isnan(x) ? x : 0);
   }
   in.push_back(y);
   auto run = [&](Tile (*divide)(const Tile&, const Tile&)) {
@@ -60,7 +60,7 @@ Codes codes_of_all(float y, float zero, bool fp8) {
       });
     });
   };
-  return {run(code_quotient), run([](const Tile& a, const Tile& b) { return a / b; })};
+  return {run(by_quotient), run([](const Tile& a, const Tile& b) { return a / b; })};
 }
 
 /// Bit for bit what the division in double, rounded, gives: 53 bits are enough for that to be exact.
@@ -155,6 +155,19 @@ TEST_CASE("code_quotient: codes of every bf16 are those of a division, by scales
   }
 }
 
+TEST_CASE("code_quotient_of_any: any bf16 by any scale, infinities and NaN among them, has the codes of a division") {
+  auto random = random_for("code_quotient_of_any");
+  std::vector<float> scales = {1,       3,        0x1p-126f, 0x1p-127f, 0x1p-60f, 0x1.fffffep-61f, 0x1.fffffep59f,
+                               0x1p60f, 0x1p127f, 0};
+  for (int i = 0; i < 12; ++i)
+    scales.push_back(std::ldexp(1 + static_cast<float>(random() % 0x800000) * 0x1p-23f, int(random() % 250) - 125));
+  for (float y : scales) {
+    INFO("scale ", y);
+    Codes fp8 = codes_of_all(y, 0, true, code_quotient_of_any);
+    CHECK(fp8.quotient == fp8.division);
+  }
+}
+
 TEST_CASE("code_quotient: it looks at no dividend, and divides by no zero group's scale the slow way") {
   auto compares = [](Tile (*divide)(const Tile&, const Tile&)) {
     std::string ptx = ptx_of("sm_90a", 64, [&](Kernel& k, const Kernel::Parameters<Params>& p) {
@@ -188,8 +201,8 @@ TEST_CASE("quotient: it divides once on its usual path, and no product is fused 
     k.store(out + e, quotient(x * 3.0, y) + 1.0);
   });
   must_assemble(ptx, "sm_90a");
-  CHECK(count(ptx, "rcp.rn.f32") == 1);
-  CHECK(count(ptx, "fma.rn.f32") == 16);
+  CHECK(count(ptx, "rcp.approx.ftz.f32") == 1);
+  CHECK(count(ptx, "fma.rn.f32") == 18);
   CHECK(count(ptx, "div.rn.f32") == 8);
   CHECK(count(ptx, "mul.rn.f32") == 16);
   CHECK(count(ptx, "add.rn.f32") == 8);

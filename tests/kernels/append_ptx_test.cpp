@@ -88,6 +88,25 @@ TEST_CASE("append: arithmetic of the quantisers is rounded step by step") {
   }
 }
 
+TEST_CASE("append: a row that is nothing unusual is divided by two reciprocals, K's and V's") {
+  for (Quant quant : {Quant::int8, Quant::int4, Quant::fp8, Quant::fp8_group})
+    CHECK(count(ptx_of(quantised(quant)), "rcp.approx.ftz.f32") == 2);
+}
+
+TEST_CASE("append: of a ragged batch the first rows are under way before the block waits for its look-up") {
+  append::Spec s = quantised(Quant::int8);
+  s.where = Where::ragged, s.table = Elem::i32;
+  check_ptx(ptx_of(s), R"(
+    CHECK: griddepcontrol.wait
+    CHECK: ld.global.v4.b32
+    CHECK: ld.global.v4.b32
+    CHECK: ld.global.v4.b32
+    CHECK: ld.global.v4.b32
+    CHECK: bar.sync
+    CHECK: st.global.b64
+  )");
+}
+
 TEST_CASE("append: nothing spills, on any target, for any Spec") {
   check_no_spills(all_lines(), "append spills", 12);
 }
