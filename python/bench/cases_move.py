@@ -123,5 +123,5 @@ def rope(device, mla: bool, tokens, page) -> Case:
         return [(g, w, 5e-3) for g, w in (*outs, *zip(stored, wanted))]
 
     moved = 3 * sum(x.numel() for x in (t.q_rope, t.q_nope, t.k_rope, t.k_nope, t.v) if x is not None)
-    name = f"RoPE + fp8 + append, {'MLA 128 heads' if mla else 'GQA 64/8 heads'}, {tokens} tokens"
+    name = f"RoPE + fp8 + append, {'MLA 128 heads' if mla else 'GQA 64/8 heads'}, {tokens} token{'s' * (tokens > 1)}"
     return Case(name, "rope", t, moved, checks, lambda: [*t.caches, *t.out])

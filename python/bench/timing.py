@@ -54,7 +54,7 @@ def host(call, samples: int = 100) -> float:
 def ceilings() -> dict[str, float]:
     """Bytes a second: of the device's own copy of 1 GiB, read and written, and of a sum over 4 GiB, only read."""
     a, b = (torch.zeros(1 << 30, dtype=torch.uint8, device="cuda") for _ in range(2))
-    # Not from a graph: there a copy is a node for the copy engines, which are slower than the kernel.
+    # Not from a graph: a copy that was captured reached 2.7 of the 4.2 TB/s.
     copy = 2 * a.numel() / statistics.median(device(lambda: b.copy_(a), captured=False))
     wide = torch.zeros(1 << 30, dtype=torch.float32, device="cuda")
     return {"copy": copy, "read": 4 * wide.numel() / statistics.median(device(wide.sum))}

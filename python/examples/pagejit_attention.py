@@ -7,7 +7,7 @@
 
 transformers owns the paged cache, its block tables and the schedule. This backend writes new keys and values where
 transformers says (`fill_kv_cache`, `reshape_and_cache`) and attends over the pages in place (`decode_attention`): nothing is
-gathered first, and no mask is made. For models without sliding windows.
+gathered first, and no mask is made. For models without sliding windows. transformers 5.23 takes no backends but its own here.
 """
 
 from __future__ import annotations

@@ -102,6 +102,25 @@ def test_operators_have_sound_schemas(case):
     )
 
 
+def test_the_operator_of_attention_takes_windows_slopes_and_ragged_queries(case):
+    import pagejit.ops
+
+    k, v, lengths, table = case
+    q = torch.randn(4, 4, 64, dtype=torch.bfloat16, device=DEVICE)
+    choices = {
+        "query_indptr": torch.tensor([0, 3, 4], dtype=torch.int32, device=DEVICE), "max_queries": 3, "window_left": 6,
+        "alibi_slopes": torch.rand(4, device=DEVICE), "softcap": 20.0,
+    }  # fmt: skip
+    plain = pagejit.decode_attention(q, k, v, table, lengths, **choices)
+    assert torch.equal(pagejit.ops.decode_attention(q, k, v, table, lengths, **choices), plain)
+    for left_out in ("window_left", "alibi_slopes", "softcap"):
+        fewer = {name: value for name, value in choices.items() if name != left_out}
+        assert not torch.equal(pagejit.ops.decode_attention(q, k, v, table, lengths, **fewer), plain)
+    torch.library.opcheck(
+        torch.ops.pagejit.decode_attention.default, (q, k, v, table, lengths, torch.zeros_like(q)), choices
+    )
+
+
 @pytest.mark.skipif(DEVICE == "cpu", reason="no GPU")
 def test_a_captured_graph_replays_with_other_lengths(case):
     k, v, lengths, table = case
