@@ -16,7 +16,7 @@ from .append import (
     indexer_k_quant_and_cache,
     reshape_and_cache,
 )
-from .attention import decode_attention, merge_attn_states
+from .attention import decode_attention, decode_workspace, merge_attn_states
 from .errors import (
     AbsentError,
     ArgumentError,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import _core
 from ._outputs import Array, empty, workspace as _workspace
 
@@ -62,15 +64,14 @@ def decode_attention(
         out: `[tokens, heads, dim_v]` to write to, as `q`.
         lse: `[tokens, heads]` float32 to write to.
         return_lse: The lse is returned as well, and made if it is None.
-        workspace: uint8, 16-byte aligned, to work in; None: made for the call, by torch's allocator on a GPU.
+        workspace: uint8, 16-byte aligned, to work in, `decode_workspace` bytes; None: made for the call, by torch's
+            allocator on a GPU. Calls of one stream may share it.
 
     Returns:
         `out`, or `(out, lse)`.
     """
     if out is None:
-        if v_cache is None:
-            raise ValueError("decode_attention: out is missing: with v_cache None its last dimension says what V is")
-        out = empty("decode_attention", q, (*q.shape[:-1], _dim_v(v_cache, quant_policy)))
+        out = _out("decode_attention", q, v_cache, quant_policy, None)
     if lse is None and return_lse:
         lse = empty("decode_attention", q, tuple(q.shape[:-1]), "float32")
     _core.decode_attention(
@@ -79,6 +80,39 @@ def decode_attention(
         lse, workspace, _workspace,
     )  # fmt: skip
     return (out, lse) if return_lse else out
+
+
+def decode_workspace(
+    q: Array, k_cache: Array, v_cache: Array | None, block_table: Array, seq_lens: Array, **choices: Any
+) -> int:
+    """How many bytes of workspace `decode_attention` needs with these arguments: of shapes and the device, not of lengths.
+
+    Args:
+        q: As in `decode_attention`, like all others.
+        k_cache: What the tensors hold is not looked at.
+        v_cache: None: `out` must be among `choices`.
+        block_table: For a captured call, that of the largest batch.
+        seq_lens: As `block_table`.
+        **choices: The keyword arguments of `decode_attention`.
+    """
+    given = {**(decode_attention.__kwdefaults__ or {}), **choices}
+    given["out"] = _out("decode_workspace", q, v_cache, given["quant_policy"], given["out"])
+    return _core.decode_workspace(q, k_cache, v_cache, block_table, seq_lens, *(given[name] for name in _ORDER))
+
+
+# What _core takes behind the five tensors.
+_ORDER = (
+    "query_indptr", "k_scale", "v_scale", "sinks", "alibi_slopes", "quant_policy", "kv_layout", "scale", "softcap",
+    "causal", "window_left", "window_right", "page_size", "max_queries", "empty_lse_pos_inf", "out", "lse",
+)  # fmt: skip
+
+
+def _out(function: str, q: Array, v_cache: Array | None, quant_policy: int | str, out: Array | None) -> Array:
+    if out is not None:
+        return out
+    if v_cache is None:
+        raise ValueError(f"{function}: out is missing: with v_cache None its last dimension says what V is")
+    return empty(function, q, (*q.shape[:-1], _dim_v(v_cache, quant_policy)))
 
 
 def _dim_v(v_cache: Array, quant_policy: int | str) -> int:

@@ -4,44 +4,80 @@
 namespace pagejit::python {
 namespace {
 
+/// Everything that Python's decode_attention is given, but for its workspace, in the order of its parameters.
+struct Decode {
+  Given q, k_cache, v_cache, block_table, seq_lens, query_indptr, k_scale, v_scale, sinks, alibi_slopes, policy;
+  const char* layout;
+  Given scale;
+  float softcap;
+  bool causal;
+  std::int64_t window_left, window_right, page_size, max_queries;
+  bool empty_lse_pos_inf;
+  Given out, lse;
+};
+
+DecodeArgs read(Call& call, const Decode& d) {
+  Quantised quantised = quant_policy(call, d.policy);
+  DecodeArgs a;
+  a.q = call.read(d.q, "q", "q");
+  a.k_cache = codes_of(call.read(d.k_cache, "k_cache", "k_cache"), quantised);
+  a.v_cache = codes_of(call.read(d.v_cache, "v_cache", "v_cache"), quantised);
+  a.lengths = call.read(d.seq_lens, "seq_lens", "lengths");
+  a.block_table = call.read(d.block_table, "block_table", "block_table");
+  a.query_indptr = call.read(d.query_indptr, "query_indptr", "query_indptr");
+  a.k_scales = call.read(d.k_scale, "k_scale", "k_scales");
+  a.v_scales = call.read(d.v_scale, "v_scale", "v_scales");
+  a.sinks = call.read(d.sinks, "sinks", "sinks");
+  a.alibi_slopes = call.read(d.alibi_slopes, "alibi_slopes", "alibi_slopes");
+  a.out = call.write(d.out, "out", "out");
+  a.lse = call.write(d.lse, "lse", "lse");
+  a.quant = quantised.quant;
+  a.layout = cache_layout(call, d.layout);
+  a.page = d.page_size;
+  a.scale = d.scale.is_none() ? 0.0F : nb::cast<float>(d.scale);
+  a.causal = d.causal;
+  a.window_left = d.window_left;
+  a.window_right = d.window_right;
+  a.softcap = d.softcap;
+  a.max_queries = d.max_queries;
+  a.empty_lse_pos_inf = d.empty_lse_pos_inf;
+  return a;
+}
+
+std::size_t workspace_of(Call& call, const DecodeArgs& a) {
+  return call.ask([&](Context& context) { return context.decode_workspace(a); });
+}
+
 void decode_attention(Given q, Given k_cache, Given v_cache, Given block_table, Given seq_lens, Given query_indptr,
                       Given k_scale, Given v_scale, Given sinks, Given alibi_slopes, Given policy, const char* layout,
                       Given scale, float softcap, bool causal, std::int64_t window_left, std::int64_t window_right,
                       std::int64_t page_size, std::int64_t max_queries, bool empty_lse_pos_inf, Given out, Given lse,
                       Given workspace, Given allocate) {
   Call call("decode_attention");
-  Quantised quantised = quant_policy(call, policy);
-  DecodeArgs a;
+  DecodeArgs a = read(call, {q,           k_cache,           v_cache, block_table,  seq_lens,     query_indptr,
+                             k_scale,     v_scale,           sinks,   alibi_slopes, policy,       layout,
+                             scale,       softcap,           causal,  window_left,  window_right, page_size,
+                             max_queries, empty_lse_pos_inf, out,     lse});
   nb::object made;  // the workspace that nobody gave
-  a.q = call.read(q, "q", "q");
-  a.k_cache = codes_of(call.read(k_cache, "k_cache", "k_cache"), quantised);
-  a.v_cache = codes_of(call.read(v_cache, "v_cache", "v_cache"), quantised);
-  a.block_table = call.read(block_table, "block_table", "block_table");
-  a.lengths = call.read(seq_lens, "seq_lens", "lengths");
-  a.query_indptr = call.read(query_indptr, "query_indptr", "query_indptr");
-  a.k_scales = call.read(k_scale, "k_scale", "k_scales");
-  a.v_scales = call.read(v_scale, "v_scale", "v_scales");
-  a.sinks = call.read(sinks, "sinks", "sinks");
-  a.alibi_slopes = call.read(alibi_slopes, "alibi_slopes", "alibi_slopes");
-  a.out = call.write(out, "out", "out");
-  a.lse = call.write(lse, "lse", "lse");
-  a.quant = quantised.quant;
-  a.layout = cache_layout(call, layout);
-  a.page = page_size;
-  a.scale = scale.is_none() ? 0.0F : nb::cast<float>(scale);
-  a.causal = causal;
-  a.window_left = window_left;
-  a.window_right = window_right;
-  a.softcap = softcap;
-  a.max_queries = max_queries;
-  a.empty_lse_pos_inf = empty_lse_pos_inf;
   if (workspace.is_none() && !allocate.is_none()) {
-    std::size_t bytes = call.ask([&](Context& context) { return context.decode_workspace(a); });
-    made = allocate(q, bytes);
+    made = allocate(q, workspace_of(call, a));
     workspace = Given(made);
   }
   a.workspace = call.write(workspace, "workspace", "workspace");
   call.run(a, &Context::decode_attention);
+}
+
+std::size_t decode_workspace(Given q, Given k_cache, Given v_cache, Given block_table, Given seq_lens,
+                             Given query_indptr, Given k_scale, Given v_scale, Given sinks, Given alibi_slopes,
+                             Given policy, const char* layout, Given scale, float softcap, bool causal,
+                             std::int64_t window_left, std::int64_t window_right, std::int64_t page_size,
+                             std::int64_t max_queries, bool empty_lse_pos_inf, Given out, Given lse) {
+  Call call("decode_workspace");
+  return workspace_of(call,
+                      read(call, {q,           k_cache,           v_cache, block_table,  seq_lens,     query_indptr,
+                                  k_scale,     v_scale,           sinks,   alibi_slopes, policy,       layout,
+                                  scale,       softcap,           causal,  window_left,  window_right, page_size,
+                                  max_queries, empty_lse_pos_inf, out,     lse}));
 }
 
 void merge_attn_states(Given output, Given prefix_output, Given prefix_lse, Given suffix_output, Given suffix_lse,
@@ -68,6 +104,7 @@ void merge_attn_states(Given output, Given prefix_output, Given prefix_lse, Give
 
 void bind_attend(nb::module_& m) {
   m.def("decode_attention", &decode_attention);
+  m.def("decode_workspace", &decode_workspace);
   m.def("merge_attn_states", &merge_attn_states);
 }
 

@@ -59,9 +59,16 @@ def test_decode_refuses_a_workspace_that_is_too_small(rng):
     pages = Pages(rng, [400], 16)
     k = rng.standard_normal((pages.pages, 16, 2, 64)).astype(np.float16)
     q = rng.standard_normal((1, 4, 64)).astype(np.float16)
+    arguments = (q, k, k.copy(), pages.table, pages.lengths)
     small = np.zeros(16, np.uint8)
     with pytest.raises(pagejit.ArgumentError, match="decode_attention: workspace"):
-        pagejit.decode_attention(q, k, k.copy(), pages.table, pages.lengths, workspace=small)
+        pagejit.decode_attention(*arguments, workspace=small)
+    enough = np.zeros(pagejit.decode_workspace(*arguments), np.uint8)
+    assert len(enough) > 16
+    given = pagejit.decode_attention(*arguments, workspace=enough)
+    assert np.array_equal(given, pagejit.decode_attention(*arguments))
+    with pytest.raises(pagejit.ArgumentError, match="decode_attention: workspace"):
+        pagejit.decode_attention(*arguments, workspace=enough[:-16])
 
 
 @pytest.mark.parametrize("policy, dtype, scale", [(16, ml_dtypes.float8_e4m3fn, 0.5)])
