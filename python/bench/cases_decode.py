@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import torch
-from cases import Case, codes, normal, tables
+from cases import Case, codes, normal, rows_of, tables
 
 
 def attended(q, k, v, scale) -> torch.Tensor:
@@ -33,7 +33,6 @@ def decode_mla(device, name, batch, length, heads, page=64) -> Case:
     t.q = normal(device, batch, heads, 576)
     t.heads, t.scale = heads, 192**-0.5
     t.out = torch.empty(batch, heads, 512, dtype=torch.bfloat16, device=device)
-    from cases import rows_of
 
     def one(b):
         rows = rows_of(t, t.cache, b).float()[:, None]

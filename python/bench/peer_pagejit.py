@@ -1,3 +1,5 @@
+"""pagejit, its outputs and workspace given."""
+
 import torch
 
 
@@ -51,24 +53,28 @@ def rope(t):
     )  # fmt: skip
 
 
+def workspace(t, size):
+    return torch.empty(max(size, 16), dtype=torch.uint8, device=t.q.device)
+
+
 def decode(t):
     import pagejit
 
-    workspace = torch.empty(256 << 20, dtype=torch.uint8, device=t.q.device)
-    return lambda: pagejit.decode_attention(
-        t.q, t.k.stored, t.v.stored, t.table, t.lengths, scale=t.scale, k_scale=t.k.meta, v_scale=t.v.meta,
-        quant_policy=t.k.policy, out=t.out, workspace=workspace,
-    )  # fmt: skip
+    given = (t.q, t.k.stored, t.v.stored, t.table, t.lengths)
+    choices = {
+        "scale": t.scale, "k_scale": t.k.meta, "v_scale": t.v.meta, "quant_policy": t.k.policy, "out": t.out,
+    }  # fmt: skip
+    choices["workspace"] = workspace(t, pagejit.decode_workspace(*given, **choices))
+    return lambda: pagejit.decode_attention(*given, **choices)
 
 
 def decode_mla(t):
     import pagejit
 
-    workspace = torch.empty(512 << 20, dtype=torch.uint8, device=t.q.device)
-    cache = t.cache[:, :, None]
-    return lambda: pagejit.decode_attention(
-        t.q, cache, None, t.table, t.lengths, scale=t.scale, out=t.out, workspace=workspace
-    )
+    given = (t.q, t.cache[:, :, None], None, t.table, t.lengths)
+    choices = {"scale": t.scale, "out": t.out}
+    choices["workspace"] = workspace(t, pagejit.decode_workspace(*given, **choices))
+    return lambda: pagejit.decode_attention(*given, **choices)
 
 
 CALLS = {

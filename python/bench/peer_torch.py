@@ -6,6 +6,9 @@ import torch
 
 
 def flatten(t):
+    if t.rows != t.pages * t.page:
+        raise ImportError("written for whole pages")
+
     def call():
         for side, out in zip((t.k, t.v), t.out):
             rows = side.stored[t.table].flatten(1, 2).flatten(0, 1)
@@ -14,8 +17,6 @@ def flatten(t):
                 rows = side.read(rows, beside)
             out.copy_(rows if t.layout == "shd" else rows.transpose(0, 1))
 
-    if t.rows != t.pages * t.page:
-        raise ImportError("written for whole pages")
     return call
 
 
@@ -44,7 +45,9 @@ def contiguous(t):
         raise ImportError("takes no quantised cache")
     if len(set(t.host_lengths)) > 1:
         raise ImportError("takes sequences of one length")
-    return [torch.stack([side.rows(t, b) for b in range(len(t.host_lengths))]).bfloat16().transpose(1, 2).contiguous() for side in (t.k, t.v)]
+    batch = range(len(t.host_lengths))
+    rows = [torch.stack([side.rows(t, b) for b in batch]).bfloat16() for side in (t.k, t.v)]
+    return [r.transpose(1, 2).contiguous() for r in rows]
 
 
 def decode(t):
