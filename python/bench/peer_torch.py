@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 
 
@@ -60,14 +62,19 @@ def decode(t):
     return call
 
 
-def flex(t):
+@functools.cache
+def flex_attention(*shape):
+    """One for each shape: several sets of buffers are compiled for once."""
     from torch.nn.attention.flex_attention import flex_attention
 
+    return torch.compile(flex_attention, dynamic=False)
+
+
+def flex(t):
     if t.page != 64:
         raise ImportError("the same as with pages of 64: it has none")
     k, v = contiguous(t)
-    torch._dynamo.reset()
-    compiled = torch.compile(flex_attention, dynamic=False)
+    compiled = flex_attention(*t.q.shape, *k.shape)
 
     def call():
         t.out = compiled(t.q[:, :, None], k, v, scale=t.scale, enable_gqa=True)[:, :, 0]

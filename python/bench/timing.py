@@ -10,14 +10,15 @@ import torch
 CALLS = 10  # of one sample
 
 
-def device(call, samples: int = 20, captured: bool = True) -> list[float]:
-    """Seconds that a call takes the device, from a graph of several calls where it can be captured."""
-    call()
+def device(calls: list, samples: int = 20, captured: bool = True) -> list[float]:
+    """Seconds that one of `calls` takes the device, in turns, from a graph of ten where they can be captured."""
+    for call in calls:
+        call()
     torch.cuda.synchronize()
 
     def run():
-        for _ in range(CALLS):
-            call()
+        for i in range(CALLS):
+            calls[i % len(calls)]()
 
     if captured:
         try:
@@ -55,9 +56,9 @@ def ceilings() -> dict[str, float]:
     """Bytes a second: of the device's own copy of 1 GiB, read and written, and of a sum over 4 GiB, only read."""
     a, b = (torch.zeros(1 << 30, dtype=torch.uint8, device="cuda") for _ in range(2))
     # Not from a graph: a copy that was captured reached 2.7 of the 4.2 TB/s.
-    copy = 2 * a.numel() / statistics.median(device(lambda: b.copy_(a), captured=False))
+    copy = 2 * a.numel() / statistics.median(device([lambda: b.copy_(a)], captured=False))
     wide = torch.zeros(1 << 30, dtype=torch.float32, device="cuda")
-    return {"copy": copy, "read": 4 * wide.numel() / statistics.median(device(wide.sum))}
+    return {"copy": copy, "read": 4 * wide.numel() / statistics.median(device([wide.sum]))}
 
 
 def driver() -> str:
