@@ -26,6 +26,59 @@ llvm::BasicBlock* block(Kernel::Builder& b, const char* name) {
   return llvm::BasicBlock::Create(*b.context, name, b.function);
 }
 
+/// Tiles that come to one place from several: their values where they come from, and what they are there.
+class Carried {
+ public:
+  /// They come from here …
+  Carried(Kernel::Builder& b, const std::vector<Tile>& tiles) : b_(b), tiles_(tiles) {
+    for (const Tile& t : tiles) original_.push_back(originals(t));
+    arrive(tiles);
+  }
+  /// … and, changed, from here.
+  void arrive(const std::vector<Tile>& now) {
+    arrivals_.push_back({b_.ir.GetInsertBlock(), {}});
+    for (std::size_t t = 0; t < now.size(); ++t)
+      for (int r = 0; r < now[t].registers(); ++r)
+        if (own(t, r)) arrivals_.back().values.push_back(b_.value(now[t].reg(r), tiles_[t].type()));
+    if (!phis_.empty()) connect(arrivals_.back());
+  }
+  /// Both, where they meet.
+  std::vector<Tile> merge(Kernel& k) {
+    std::vector<Tile> all;
+    for (std::size_t t = 0; t < tiles_.size(); ++t) {
+      Type type = tiles_[t].type();
+      std::vector<Reg> regs;
+      for (int r = 0; r < tiles_[t].registers(); ++r) {
+        if (!own(t, r)) {
+          regs.push_back(regs[static_cast<std::size_t>(original_[t][static_cast<std::size_t>(r)])]);
+          continue;
+        }
+        phis_.push_back(b_.ir.CreatePHI(b_.type(type), 2));
+        regs.push_back(plain(phis_.back(), is_integer(type) ? Facts::of_bits(bits(type)) : Facts{}));
+      }
+      all.emplace_back(k, type, tiles_[t].layout(), std::move(regs));
+    }
+    for (const Arrival& a : arrivals_) connect(a);
+    return all;
+  }
+
+ private:
+  struct Arrival {
+    llvm::BasicBlock* from;
+    std::vector<llvm::Value*> values;
+  };
+  bool own(std::size_t t, int r) const { return original_[t][static_cast<std::size_t>(r)] == r; }
+  void connect(const Arrival& a) {
+    for (std::size_t i = 0; i < phis_.size(); ++i) phis_[i]->addIncoming(a.values[i], a.from);
+  }
+
+  Kernel::Builder& b_;
+  std::vector<Tile> tiles_;
+  std::vector<std::vector<int>> original_;
+  std::vector<Arrival> arrivals_;
+  std::vector<llvm::PHINode*> phis_;
+};
+
 /// The thread's bits of `mask`, each moved up by `by`.
 llvm::Value* moved_bits(Kernel::Builder& b, llvm::Value* thread, unsigned mask, int by, std::size_t bits) {
   int low = __builtin_ctz(mask);
@@ -113,6 +166,20 @@ void Kernel::when(const Value& condition, const std::function<void()>& then, con
   b.ir.SetInsertPoint(after);
 }
 
+std::vector<Tile> Kernel::when(const Value& condition, std::vector<Tile> values,
+                               const std::function<void(std::vector<Tile>&)>& body) {
+  Builder& b = *builder_;
+  Carried carried(b, values);
+  llvm::BasicBlock *yes = block(b, "then"), *after = block(b, "after");
+  b.ir.CreateCondBr(b.value(condition.reg(0), Type::i1), yes, after);
+  b.ir.SetInsertPoint(yes);
+  body(values);
+  carried.arrive(values);
+  b.ir.CreateBr(after);
+  b.ir.SetInsertPoint(after);
+  return carried.merge(*this);
+}
+
 void Kernel::loop(const Value& first, const Value& last, const Value& step, const std::function<void(Value)>& body) {
   loop(first, last, step, {}, [&](Value i, std::vector<Tile>&) { body(i); });
 }
@@ -124,41 +191,14 @@ std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Valu
   auto widened = [&](const Value& v) { return type == Type::i64 ? Value(wide(v)) : v; };
   Value from = widened(first), to = widened(last), by = widened(step);
   llvm::Value *start = b.value(from.reg(0), type), *end = b.value(to.reg(0), type), *stride = b.value(by.reg(0), type);
-  std::vector<std::vector<llvm::Value*>> initial;  // null: a copy
-  std::vector<std::vector<int>> original;
-  for (const Tile& t : carried) {
-    initial.emplace_back();
-    original.push_back(originals(t));
-    for (int r = 0; r < t.registers(); ++r) {
-      bool own = original.back()[static_cast<std::size_t>(r)] == r;
-      initial.back().push_back(own ? b.value(t.reg(r), t.type()) : nullptr);
-    }
-  }
-
+  Carried all(b, carried);
   llvm::BasicBlock *before = b.ir.GetInsertBlock(), *head = block(b, "loop"), *turn = block(b, "turn"),
                    *after = block(b, "after");
   b.ir.CreateBr(head);
   b.ir.SetInsertPoint(head);
   llvm::PHINode* i = b.ir.CreatePHI(b.type(type), 2, "i");
   i->addIncoming(start, before);
-  std::vector<std::vector<llvm::PHINode*>> phis;
-  std::vector<Tile> now;
-  for (std::size_t c = 0; c < carried.size(); ++c) {
-    const Tile& t = carried[c];
-    std::vector<Reg> regs;
-    phis.emplace_back();
-    for (std::size_t r = 0; r < initial[c].size(); ++r) {
-      phis.back().push_back(nullptr);
-      if (!initial[c][r]) {
-        regs.push_back(regs[static_cast<std::size_t>(original[c][r])]);
-        continue;
-      }
-      phis.back().back() = b.ir.CreatePHI(b.type(t.type()), 2);
-      phis.back().back()->addIncoming(initial[c][r], before);
-      regs.push_back(plain(phis.back().back(), is_integer(t.type()) ? Facts::of_bits(bits(t.type())) : Facts{}));
-    }
-    now.emplace_back(*this, t.type(), t.layout(), std::move(regs));
-  }
+  std::vector<Tile> now = all.merge(*this);
   std::vector<Tile> result = now;
   b.ir.CreateCondBr(b.ir.CreateICmpSLT(i, end), turn, after);
 
@@ -170,10 +210,7 @@ std::vector<Tile> Kernel::loop(const Value& first, const Value& last, const Valu
   else
     stepped.hi = std::numeric_limits<std::int64_t>::max();
   body(Value(*this, type, plain(i, stepped)), now);
-  for (std::size_t c = 0; c < carried.size(); ++c)
-    for (std::size_t r = 0; r < phis[c].size(); ++r)
-      if (phis[c][r])
-        phis[c][r]->addIncoming(b.value(now[c].reg(static_cast<int>(r)), carried[c].type()), b.ir.GetInsertBlock());
+  all.arrive(now);
   i->addIncoming(b.ir.CreateNSWAdd(i, stride), b.ir.GetInsertBlock());
   b.ir.CreateBr(head);
   b.ir.SetInsertPoint(after);

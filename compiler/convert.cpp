@@ -66,13 +66,13 @@ Tile by_shuffles(Kernel& k, const Tile& a, std::shared_ptr<const Layout> to, con
   return Tile(k, a.type(), std::move(to), std::move(regs));
 }
 
-Tile through_shared(Kernel& k, const Tile& a, std::shared_ptr<const Layout> to, const Exchange& x) {
+Tile through_shared(Kernel& k, const Tile& a, std::shared_ptr<const Layout> to, const Exchange& x, bool ordered) {
   Pointer buffer = k.shared("conversion", stored_as(a.type()), x.placement.elements());
   Tile data = picked(to_stored(a), x.write_bits);
   Tile written = offsets(k, *data.layout(), x.placement);
   Layout reader = to->with_register_bits(x.read_bits);
   Tile read = offsets(k, reader, x.placement);
-  k.barrier();  // in a loop, the buffer may still be read from for the turn before
+  if (!ordered) k.barrier();  // in a loop, the buffer may still be read from for the turn before
   k.store(buffer + written, data, one_holder(k, a.layout()->free_bits()));
   k.barrier();
   Tile got = from_stored(k.load(buffer + read, "converted"), a.type());
@@ -90,7 +90,7 @@ Tile through_shared(Kernel& k, const Tile& a, std::shared_ptr<const Layout> to, 
 
 }  // namespace
 
-Tile convert(Kernel& k, const Tile& a, const Layout& to) {
+Tile convert(Kernel& k, const Tile& a, const Layout& to, bool ordered) {
   if (a.scalar()) return k.full(to, Value(a));
   Conversion plan = plan_conversion(*a.layout(), to, bytes(stored_as(a.type())));
   auto layout = std::make_shared<const Layout>(to);
@@ -98,7 +98,7 @@ Tile convert(Kernel& k, const Tile& a, const Layout& to) {
     case Conversion::Kind::shuffles:
       return by_shuffles(k, a, layout, plan.shuffles);
     case Conversion::Kind::shared:
-      return through_shared(k, a, layout, *plan.exchange);
+      return through_shared(k, a, layout, *plan.exchange, ordered);
     case Conversion::Kind::none:
       return a;
     case Conversion::Kind::registers:

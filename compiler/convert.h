@@ -8,6 +8,8 @@ namespace pagejit {
 ///   none, registers   nothing
 ///   shuffles          one a register (two for i64), and a few selects
 ///   shared            barrier, store, barrier, load: a buffer of its own, vectors where both sides allow, no conflicts
-Tile convert(Kernel& k, const Tile& a, const Layout& to);
+///
+/// `ordered`: a barrier always comes between two turns of a loop that reach this place; then the first one is left out.
+Tile convert(Kernel& k, const Tile& a, const Layout& to, bool ordered = false);
 
 }  // namespace pagejit

@@ -199,6 +199,10 @@ void Kernel::copy_wait(int pending) {
   builder_->op(MachineOp::copy_async_wait, {builder_->ir.getInt32(static_cast<unsigned>(pending))});
 }
 
+void Kernel::prefetch(const Pointer& at) {
+  machine(MachineOp::prefetch, {Value(at.address())});
+}
+
 void Kernel::dependency_wait() {
   if (!target().has_pdl()) return;
   builder_->op(MachineOp::dependency_wait, {});

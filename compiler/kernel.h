@@ -108,6 +108,9 @@ class Kernel {
 
   // if (condition) then else otherwise: the condition is one value, not a tile.
   void when(const Value& condition, const std::function<void()>& then, const std::function<void()>& otherwise = {});
+  /// The same with values that body changes in place; gives them as they are after it, or as they were.
+  std::vector<Tile> when(const Value& condition, std::vector<Tile> values,
+                         const std::function<void(std::vector<Tile>&)>& body);
   // for (i = first; i < last; i += step) body(i)
   void loop(const Value& first, const Value& last, const Value& step, const std::function<void(Value)>& body);
   /// The same with values carried from one turn to the next: body changes them in place; gives them after the last
@@ -120,6 +123,9 @@ class Kernel {
   Tile load(const Pointer& from, const Tile& mask, std::string_view name);
   void store(const Pointer& to, const Tile& value);
   void store(const Pointer& to, const Tile& value, const Tile& mask);
+
+  /// Brings the element's line into L2, for whoever loads it later. Must be an address that may be read.
+  void prefetch(const Pointer& at);
 
   /// `elements` of shared memory, 16-byte aligned; contents undefined until written.
   Pointer shared(std::string_view name, Elem elem, int elements);

@@ -103,14 +103,14 @@ Layout partials(const Layout& rows, int warps_along, bool by_warp) {
   return Layout::of({next}, places(rows.reg_bases()), places(rows.lane_bases()), std::move(warp));
 }
 
-Tile over_warps(Kernel& k, const Tile& a, Reduce how, int along) {
+Tile over_warps(Kernel& k, const Tile& a, Reduce how, int along, bool ordered) {
   const Layout& rows = *a.layout();
   Slot free = rows.free_bits();
   free.warp &= ~along;
   Layout written = partials(rows, along, true), read = partials(rows, along, false);
   Pointer buffer = k.shared("reduction", stored_as(a.type()), written.elements());
   Tile to = relabelled(k.arange(written), a.layout()), from = relabelled(k.arange(read), a.layout());
-  k.barrier();  // in a loop, the buffer may still be read from for the turn before
+  if (!ordered) k.barrier();  // in a loop, the buffer may still be read from for the turn before
   k.store(buffer + to, to_stored(a), one_holder(k, free));
   k.barrier();
   Tile sum;
@@ -123,7 +123,7 @@ Tile over_warps(Kernel& k, const Tile& a, Reduce how, int along) {
 
 }  // namespace
 
-Tile reduce(Kernel& k, const Tile& a, int dim, Reduce how) {
+Tile reduce(Kernel& k, const Tile& a, int dim, Reduce how, bool ordered) {
   if (a.scalar()) fail(Code::internal, "a reduction of one value; give it a layout first");
   if (dim < 0 || dim >= a.layout()->rank())
     fail(Code::internal, fmt::format("a reduction along dim {} of a tile of {} dims", dim, a.layout()->rank()));
@@ -139,7 +139,7 @@ Tile reduce(Kernel& k, const Tile& a, int dim, Reduce how) {
   Tile narrow = picked(rows, bits);
   narrow = over_lanes(k, narrow, how, bits_along(a.layout()->lane_bases(), d).along);
   int warps = bits_along(a.layout()->warp_bases(), d).along;
-  if (warps) narrow = over_warps(k, narrow, how, warps);
+  if (warps) narrow = over_warps(k, narrow, how, warps, ordered);
   std::vector<Reg> regs;
   for (int r = 0; r < result->registers(); ++r) {
     int from = 0;

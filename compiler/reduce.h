@@ -10,6 +10,8 @@ enum class Reduce { sum, max, min };
 /// the same bit for bit, and it broadcasts back over the tile. Copies count once. In registers, then shuffles for the
 /// lanes along `dim`, then shared memory and two barriers if warps lie along it (every thread of the block must come
 /// here). max and min of floats leave NaN out; sums are in an order that the layout fixes.
-Tile reduce(Kernel& k, const Tile& a, int dim, Reduce how);
+///
+/// `ordered`: a barrier always comes between two turns of a loop that reach this place; then the first one is left out.
+Tile reduce(Kernel& k, const Tile& a, int dim, Reduce how, bool ordered = false);
 
 }  // namespace pagejit

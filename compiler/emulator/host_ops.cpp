@@ -249,6 +249,8 @@ void emu_halves_of_e4m3x4(void*, i32* out, i32 word) {
   }
 }
 
+void emu_prefetch(void*, u64) {}
+
 // Launches run one after another: what came before is done, and what comes after has not begun.
 void emu_dependency_wait(void*) {}
 void emu_dependents_launch(void*) {}

@@ -5,7 +5,6 @@ namespace {
 
 DecodeArgs args_of(const pj_decode_attention_args* given) {
   pj_decode_attention_args a = known_part(given, "args");
-  check_reserved(a.reserved);
   DecodeArgs r;
   r.q = tensor_of(a.q);
   r.k_cache = tensor_of(a.k_cache);
@@ -31,6 +30,7 @@ DecodeArgs args_of(const pj_decode_attention_args* given) {
   r.softcap = a.softcap;
   r.max_queries = a.max_queries;
   r.empty_lse_pos_inf = a.empty_lse_pos_inf != 0;
+  r.settled = a.settled != 0;
   return r;
 }
 

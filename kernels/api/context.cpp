@@ -8,10 +8,11 @@
 namespace pagejit {
 
 struct Context::Parts {
-  explicit Parts(std::unique_ptr<Backend> b) : backend(std::move(b)), multiprocessors(backend->multiprocessors()) {}
+  explicit Parts(std::unique_ptr<Backend> b)
+      : backend(std::move(b)), chip{backend->multiprocessors(), shared_bytes_of(backend->target())} {}
 
   std::unique_ptr<Backend> backend;
-  int multiprocessors;
+  Chip chip;
 #define PJ_FAMILY(id) Loader<id::Spec, id::Params> id##_kernels{#id, *backend};
 #include "kernels/families.def"
 #undef PJ_FAMILY
@@ -24,22 +25,22 @@ Context::~Context() = default;
 #define PJ_CALL(name, Args, family)                                          \
   void Context::name(const Args& args, Stream stream) {                      \
     family::Plan plan;                                                       \
-    if (!family::plan(args, parts_->multiprocessors, plan)) return;          \
+    if (!family::plan(args, parts_->chip.multiprocessors, plan)) return;     \
     auto found = parts_->family##_kernels.get(plan.spec, stream);            \
     if (found.weaker != nullptr) [[unlikely]] {                              \
       plan.instead = found.weaker;                                           \
-      family::plan(args, parts_->multiprocessors, plan);                     \
+      family::plan(args, parts_->chip.multiprocessors, plan);                \
     }                                                                        \
     parts_->backend->launch(*found.kernel, plan.grid, &plan.params, stream); \
   }                                                                          \
   void Context::prepare(const Args& args) {                                  \
     family::Plan plan;                                                       \
-    family::plan(args, parts_->multiprocessors, plan);                       \
+    family::plan(args, parts_->chip.multiprocessors, plan);                  \
     parts_->family##_kernels.load(plan.spec);                                \
   }                                                                          \
   std::string Context::spec_line(const Args& args) const {                   \
     family::Plan plan;                                                       \
-    family::plan(args, parts_->multiprocessors, plan);                       \
+    family::plan(args, parts_->chip.multiprocessors, plan);                  \
     return pagejit::spec_line(#family, plan.spec);                           \
   }
 #include "kernels/api/calls.def"
@@ -47,7 +48,7 @@ Context::~Context() = default;
 
 void Context::decode_attention(const DecodeArgs& args, Stream stream) {
   attend::Plan plan;
-  if (!attend::plan(args, parts_->multiprocessors, plan)) return;
+  if (!attend::plan(args, parts_->chip, plan)) return;
   // A kernel of weaker alignment is launched alike.
   const LoadedKernel& first = *parts_->attend_kernels.get(plan.spec, stream).kernel;
   const LoadedKernel& then = *parts_->combine_kernels.get(plan.then.spec, stream).kernel;
@@ -58,24 +59,24 @@ void Context::decode_attention(const DecodeArgs& args, Stream stream) {
 }
 void Context::prepare(const DecodeArgs& args) {
   attend::Plan plan;
-  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  attend::plan_without_workspace(args, parts_->chip, plan);
   parts_->attend_kernels.load(plan.spec);
   parts_->combine_kernels.load(plan.then.spec);
   parts_->combine_kernels.load(plan.otherwise);
 }
 std::string Context::spec_line(const DecodeArgs& args) const {
   attend::Plan plan;
-  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  attend::plan_without_workspace(args, parts_->chip, plan);
   return pagejit::spec_line("attend", plan.spec);
 }
 std::string Context::second_spec_line(const DecodeArgs& args) const {
   attend::Plan plan;
-  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  attend::plan_without_workspace(args, parts_->chip, plan);
   return plan.params.parts > 1 ? pagejit::spec_line("combine", plan.then.spec) : "";
 }
 std::size_t Context::decode_workspace(const DecodeArgs& args) const {
   attend::Plan plan;
-  attend::plan_without_workspace(args, parts_->multiprocessors, plan);
+  attend::plan_without_workspace(args, parts_->chip, plan);
   return plan.workspace;
 }
 
@@ -100,7 +101,7 @@ std::string Context::device_name() const {
   return parts_->backend->name();
 }
 int Context::multiprocessors() const {
-  return parts_->multiprocessors;
+  return parts_->chip.multiprocessors;
 }
 bool Context::emulated() const {
   return target() == "emulator";

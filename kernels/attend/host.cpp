@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/attend/views.h"
 #include "kernels/common/rules.h"
@@ -40,8 +41,8 @@ void check_numbers(const DecodeArgs& a) {
   auto bad = [](const char* name, double value, const char* expected) {
     fail(Code::argument, fmt::format("{} is {}; expected {}", name, value, expected), {{"argument", name}});
   };
-  if (!std::isfinite(a.scale)) [[unlikely]]
-    bad("scale", a.scale, "a finite number, or 0 for 1 / √dim_k");
+  if (!std::isfinite(a.scale) || a.scale < 0) [[unlikely]]
+    bad("scale", a.scale, "a positive number, or 0 for 1 / √dim_k");
   if (!std::isfinite(a.softcap) || a.softcap < 0) [[unlikely]]
     bad("softcap", a.softcap, "a positive number, or 0 for none");
   if (a.window_left < -1) [[unlikely]]
@@ -107,7 +108,7 @@ void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
   p.lengths = a.lengths.data, p.indptr = a.query_indptr.data;
   p.sinks = a.sinks.data, p.slopes = a.alibi_slopes.data;
   double scale = a.scale != 0 ? a.scale : 1 / std::sqrt(static_cast<double>(s.dim_k));
-  p.scale = static_cast<float>(scale * log2e);
+  p.scale = std::max(static_cast<float>(scale * log2e), std::numeric_limits<float>::min());
   p.cap = static_cast<float>(a.softcap * log2e);
   p.inv_cap = a.softcap > 0 ? static_cast<float>(2 * log2e * scale / a.softcap) : 0;
   p.batch = static_cast<std::int32_t>(a.lengths.shape[0]);
@@ -115,14 +116,15 @@ void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
   p.left = static_cast<std::int32_t>(bound(a.window_left));
   p.right = static_cast<std::int32_t>(a.causal ? 0 : bound(a.window_right));
   p.empty_lse_pos_inf = a.empty_lse_pos_inf;
+  p.settled = a.settled;
 }
 
 /// Into how many parts the keys are split: enough to keep every multiprocessor busy with as many blocks as it holds.
-void shape(const DecodeArgs& a, int multiprocessors, Plan& out) {
+void shape(const DecodeArgs& a, const Chip& chip, Plan& out) {
   const Spec& s = out.spec;
   Params& p = out.params;
   std::int64_t slices = std::int64_t{p.kv_heads} * p.row_tiles;
-  std::int64_t teams = std::int64_t{multiprocessors} * resident_teams(s);
+  std::int64_t teams = std::int64_t{chip.multiprocessors} * resident_teams(s, chip.shared_bytes);
   std::int64_t parts = a.tuning.parts > 0 ? a.tuning.parts : std::max<std::int64_t>(1, teams / slices);
   p.parts = static_cast<std::int32_t>(std::min<std::int64_t>(parts, 1 << 16));
   p.least = a.tuning.least > 0 ? a.tuning.least : std::max(1, 128 / s.keys);
@@ -166,7 +168,7 @@ combine::Spec combine_spec(const Spec& s) {
   return c;
 }
 
-bool plan_without_workspace(const DecodeArgs& a, int multiprocessors, Plan& out) {
+bool plan_without_workspace(const DecodeArgs& a, const Chip& chip, Plan& out) {
   check_numbers(a);
   Views views{is_joint(a), view_keys(a), {}, {}, {}};
   bool joint = views.joint;
@@ -186,20 +188,20 @@ bool plan_without_workspace(const DecodeArgs& a, int multiprocessors, Plan& out)
   out.spec = choose_spec(a, views);
   std::int64_t queries = queries_of(a), rows = queries * out.spec.group;
   check_range(q_names, a.q, "rows a KV head and sequence", rows, 0, 1 << 24);
-  choose_team(out.spec, rows, a.tuning);
+  choose_team(out.spec, rows, chip.shared_bytes, a.tuning);
   if (a.quant == Quant::none) check_elem(k.names, *k.t, q_names, a.q.elem);
   check(out.spec);
   fill(out.params, a, views, out.spec);
   out.params.queries = static_cast<std::int32_t>(queries);
   out.params.row_tiles =
       static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div<std::int64_t>(rows, out.spec.rows)));
-  shape(a, multiprocessors, out);
+  shape(a, chip, out);
   plan_parts(a, out);
   return a.lengths.shape[0] > 0 && a.q.shape[0] > 0;
 }
 
-bool plan(const DecodeArgs& a, int multiprocessors, Plan& out) {
-  bool some = plan_without_workspace(a, multiprocessors, out);
+bool plan(const DecodeArgs& a, const Chip& chip, Plan& out) {
+  bool some = plan_without_workspace(a, chip, out);
   constexpr Expected names{"workspace", "[bytes]", 1, elem_set(Elem::u8)};
   check_tensor<1>(a.workspace, names);
   if (static_cast<std::size_t>(a.workspace.shape[0]) < out.workspace ||

@@ -7,6 +7,7 @@
 #include "kernels/attend/args.h"
 #include "kernels/attend/spec.h"
 #include "kernels/combine/host.h"
+#include "kernels/common/chip.h"
 #include "kernels/common/model.h"
 #include "runtime/backend.h"
 
@@ -27,14 +28,15 @@ struct Plan {
 
 /// Throws Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.
 /// Takes constant time and looks at no device memory.
-bool plan(const DecodeArgs& args, int multiprocessors, Plan& out);
+bool plan(const DecodeArgs& args, const Chip& chip, Plan& out);
 /// The same, without a look at args.workspace.
-bool plan_without_workspace(const DecodeArgs& args, int multiprocessors, Plan& out);
+bool plan_without_workspace(const DecodeArgs& args, const Chip& chip, Plan& out);
 
-/// Sets rows, keys, stages, warps and teams, which follow from the other fields and from how many rows there are.
-void choose_team(Spec& s, std::int64_t rows, const Tuning& tuning = {});
-/// How many teams a multiprocessor of a large chip holds at once, about: shared memory and registers bound it.
-int resident_teams(const Spec& s);
+/// Sets rows, keys, stages, warps and teams, which follow from the other fields, from how many rows there are, and from
+/// how much shared memory a block may have.
+void choose_team(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& tuning = {});
+/// How many teams a multiprocessor holds at once, about: shared memory and registers bound it.
+int resident_teams(const Spec& s, int shared_bytes);
 /// What puts the parts together, but for `parts` and `rows`: those follow from the batch (combine::choose_block).
 combine::Spec combine_spec(const Spec& s);
 /// Nothing of a team's shape follows from the alignment: so that sums have one order, whatever it is.

@@ -9,8 +9,6 @@
 namespace pagejit::attend {
 namespace {
 
-constexpr int block_bytes = 96 << 10;  // of shared memory: what every chip has
-
 /// Of shared memory, for one turn's keys of one team.
 int stage_bytes(const Spec& s) {
   int all = 0, pair = model_metadata(s.quant) ? 2 * bytes(s.meta) : 0;
@@ -20,10 +18,52 @@ int stage_bytes(const Spec& s) {
   return (all + (s.joint ? pair : 2 * pair)) * s.keys;
 }
 
+/// Of shared memory, for a team's queries, where registers hold none of them.
+int queries_bytes(const Spec& s) {
+  int all = 0;
+  for (const Piece& p : pieces(0, s.dim_k)) all += p.size * bytes(s.q);
+  return all * s.rows;
+}
+
 int floor_power(int n) {
   int p = 1;
   while (2 * p <= n) p *= 2;
   return p;
+}
+
+/// What was asked for, or else our own choice.
+int either(int tuned, int own) {
+  return tuned > 0 ? tuned : own;
+}
+
+/// Rows that several warps share: queries lie in shared memory beside the keys, and there is one team a block.
+void choose_wide(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t) {
+  auto most_stages = [&] { return (shared_bytes - 4096 - queries_bytes(s)) / stage_bytes(s); };
+  auto take = [&](int team_rows, int keys) {
+    s.rows = either(t.rows, team_rows), s.keys = either(t.keys, keys);
+    return most_stages() >= 2;
+  };
+  // Many rows are arithmetic: a warp that multiplies 32 of them with its keys reads each key half as often.
+  bool many = rows > 32 && s.quant == Quant::none && take(64, 64);
+  if (!many && !(rows > 16 && take(32, 32))) take(16, 32);
+  s.down = either(t.down, many ? 2 : s.rows / 16), s.across = either(t.across, 4), s.teams = either(t.teams, 1);
+  // Each warp has eight columns or more of each piece of V's row.
+  for (const Piece& p : pieces(0, codes(s.quant, s.dim_v)))
+    while (t.across == 0 && s.across > 1 && p.size < 8 * s.across * (s.quant == Quant::none ? 1 : 2)) s.across /= 2;
+  s.stages = either(t.stages, std::clamp(most_stages(), 2, 4));
+}
+
+/// A warp has its rows with all their sums; teams of a block are neighbouring heads.
+void choose_narrow(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t) {
+  s.rows = either(t.rows, rows <= 16 ? 16 : rows <= 32 ? 32 : 64);
+  s.down = either(t.down, s.rows / 16), s.across = either(t.across, 1);
+  // What a turn holds in registers beside the sums grows with its keys.
+  bool full = s.dim_k > 128 || s.dim_v > 128;
+  s.keys = either(t.keys, full ? 16 : 32);
+  int most = std::min(shared_bytes, 104 << 10), stage = stage_bytes(s);
+  s.stages = either(t.stages, std::clamp(most / stage, 2, s.keys == 16 || s.quant == Quant::int4 ? 4 : 3));
+  int warps = s.down * s.across;
+  s.teams = either(t.teams, std::clamp(floor_power(most / (stage * s.stages)), 1, std::max(1, 4 / warps)));
 }
 
 }  // namespace
@@ -38,30 +78,19 @@ std::vector<Piece> pieces(int from, int dim) {
   return all;
 }
 
-void choose_team(Spec& s, std::int64_t rows, const Tuning& t) {
+void choose_team(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t) {
   bool wide = s.dim_k > 256 || s.dim_v > 256;
-  s.rows = t.rows > 0 ? t.rows : rows <= 16 ? 16 : rows <= 32 || wide ? 32 : 64;
-  // Rows that one warp can hold with their sums; wider ones are shared by several.
-  s.down = t.down > 0 ? t.down : wide ? std::max(1, s.rows / 16) : s.rows / 16;
-  s.across = t.across > 0 ? t.across : wide ? 4 : 1;
-  // Each warp has eight columns or more of each piece of V's row.
-  for (const Piece& p : pieces(0, codes(s.quant, s.dim_v)))
-    while (t.across == 0 && s.across > 1 && p.size < 8 * s.across * (s.quant == Quant::none ? 1 : 2)) s.across /= 2;
-  // What a turn holds in registers beside the sums grows with its keys.
-  bool full = s.dim_k > 128 || s.dim_v > 128;
-  s.keys = t.keys > 0 ? t.keys : full && !wide ? 16 : 32;
-  int stage = stage_bytes(s);
-  // Codes are half as many bytes: one turn more of them is under way.
-  int stages = s.keys == 16 || s.quant != Quant::none ? 4 : 3;
-  s.stages = t.stages > 0 ? t.stages : std::clamp(block_bytes / stage, 2, wide ? 2 : stages);
-  int warps = s.down * s.across, most = std::max(1, block_bytes / (stage * s.stages));
-  s.teams = t.teams > 0 ? t.teams : std::clamp(floor_power(most), 1, std::max(1, 4 / warps));
+  if (wide)
+    choose_wide(s, rows, shared_bytes, t);
+  else
+    choose_narrow(s, rows, shared_bytes, t);
 }
 
-int resident_teams(const Spec& s) {
-  constexpr int shared = 227 << 10, reserved = 1 << 10, registers = 65536, of_a_thread = 256;
+int resident_teams(const Spec& s, int shared_bytes) {
+  constexpr int reserved = 1 << 10, registers = 65536, of_a_thread = 256;
   int warps = s.down * s.across, block = s.teams * s.stages * stage_bytes(s) + reserved;
-  int by_shared = std::max(1, shared / block) * s.teams, by_registers = registers / (of_a_thread * 32 * warps);
+  if (warps > 1) block += queries_bytes(s);
+  int by_shared = std::max(1, shared_bytes / block) * s.teams, by_registers = registers / (of_a_thread * 32 * warps);
   // More warps than four only help where there is little to read and much to decode (docs/measured.md).
   int worthwhile = (s.quant == Quant::int4 ? 8 : 4) / std::min(4, warps);
   if (warps > 1) worthwhile = by_shared;
@@ -97,6 +126,9 @@ void check(const Spec& s) {
   need(s.rows >= 16 * s.down, "rows", number(s.rows), fmt::format("at least 16 for each of {} warps down", s.down));
   need(s.keys >= 8 * s.across, "keys", number(s.keys), fmt::format("at least 8 for each of {} warps across", s.across));
   int warps = s.down * s.across;
+  // Whole rows of scores a warp: see template_softmax.cpp.
+  need(!model_metadata(s.quant) || s.across == 1 || s.rows / s.down * s.keys <= 512, "keys", number(s.keys),
+       fmt::format("at most {} with codes, for {} rows of {} warps", 512 * s.down / s.rows, s.rows, s.down));
   need(warps * s.teams <= 32, "teams", number(s.teams), fmt::format("at most {} of {} warps", 32 / warps, warps));
   int twice = s.quant == Quant::none ? 1 : 2;
   for (const Piece& p : pieces(0, codes(s.quant, s.dim_v)))

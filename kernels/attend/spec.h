@@ -110,6 +110,7 @@ struct Params {
   std::int32_t parts, least;  // see kernels/common/split_plan.h
   std::int32_t left, right;   // how far a query sees to either side of its own key
   std::int32_t empty_lse_pos_inf;
+  std::int32_t settled;  // lengths and indptr are not the work of the kernel just before: read them at once
 
   static constexpr auto fields() {
     return std::tuple{field<&Params::q>("q"),
@@ -156,7 +157,8 @@ struct Params {
                       field<&Params::least>("least"),
                       field<&Params::left>("left"),
                       field<&Params::right>("right"),
-                      field<&Params::empty_lse_pos_inf>("empty_lse_pos_inf")};
+                      field<&Params::empty_lse_pos_inf>("empty_lse_pos_inf"),
+                      field<&Params::settled>("settled")};
   }
 };
 

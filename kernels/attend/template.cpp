@@ -86,6 +86,9 @@ class Program {
     SplitPlan plan(k_, batch_of(s_, p_));
     Value from = plan.first(place_.part), to = plan.first(place_.part + 1);
     SplitPlan::Found found = plan.find(from, to);
+    k_.when(p_(&Params::settled) != 0, [&] { fetch_table(plan, found, from); });
+    k_.dependency_wait();
+    k_.dependents_launch();  // not before the wait: see kernels/README.md
     k_.loop(found.first, found.last + 1, one(), {found.start}, [&](Value b, std::vector<Tile>& now) {
       SplitSequence sequence = plan.sequence(maximum(b, 0));
       Value start = maximum(Value(now[0]), 0);
@@ -102,6 +105,16 @@ class Program {
   struct Segment {
     Value first, last;
   };
+
+  /// The first page id that is looked up, while the kernel before still finishes.
+  void fetch_table(const SplitPlan& plan, const SplitPlan::Found& found, const Value& from) {
+    Value b = maximum(found.first, 0);
+    SplitSequence sequence = plan.sequence(b);
+    Value key = (sequence.first_tile + maximum(from - maximum(found.start, 0), 0)) * s_.keys;
+    k_.when((found.first <= found.last) & (key < sequence.length),
+            [&] { k_.prefetch(table_ + (Value(wide(b)) * table_row() + Value(wide(key / s_.page)))); });
+  }
+  Value table_row() const { return p_(&Params::table_row, {.at_least = 0}); }
 
   Value one() const { return k_.constant(Type::i32, 1); }
 
@@ -177,8 +190,7 @@ class Program {
 
   void work(const Value& b, const SplitSequence& sequence, const QueryRows& rows, const Segment& seg) {
     Value first = sequence.first_tile + seg.first, last = sequence.first_tile + seg.last;
-    Pages pages{table_ + Value(wide(b)) * p_(&Params::table_row, {.at_least = 0}),
-                minimum(sequence.length, last * s_.keys)};
+    Pages pages{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys)};
     k_.barrier();  // the stages may still be read for the sequence before
     for (int i = 0; i + 1 < s_.stages; ++i) {
       Value tile = first + i;
@@ -292,8 +304,7 @@ class Program {
 
 void emit(Kernel& k, const Spec& s) {
   auto p = k.begin<Params>("attend", 32 * s.down * s.across, s.teams);
-  k.dependency_wait();
-  k.dependents_launch();  // not before the wait: see kernels/README.md
+  k.when(p(&Params::settled) == 0, [&] { k.dependency_wait(); });
   Program(k, s, p).run();
   k.end();
 }

@@ -23,9 +23,10 @@ Tile named(const Tile& t, const Layout& layout) {
   return Tile(t.kernel(), t.type(), std::make_shared<const Layout>(layout), t.regs());
 }
 
-/// Bytes from the start of the tensor to each element: page · S.page + row · S.row + column. Rows of a page that a
-/// thread steps through are sums, each of the one before: one step is kept, and no product is made anew.
-Tile bytes_to(const Tile& page, const Tile& row, const Tile& column, const std::array<Value, 2>& strides) {
+/// Where each element lies, in bytes: origin + page · S.page + row · S.row + column. Rows of a page that a thread steps
+/// through are sums, each of the one before: one step is kept, and no product is made anew.
+Tile addresses(const Value& origin, const Tile& page, const Tile& row, const Tile& column,
+               const std::array<Value, 2>& strides) {
   Kernel& k = row.kernel();
   struct Known {
     Reg page, row, column;
@@ -42,7 +43,7 @@ Tile bytes_to(const Tile& page, const Tile& row, const Tile& column, const std::
         below = &one;
     if (!below) {
       Value column_base(k, Type::i32, {c.base, 0, -1, c.facts});
-      Value start = Value(k, Type::i64, p) * strides[0] + Value(wide(Value(k, Type::i32, r))) * strides[1];
+      Value start = origin + Value(k, Type::i64, p) * strides[0] + Value(wide(Value(k, Type::i32, r))) * strides[1];
       known.push_back({p, r, c, start + Value(wide(column_base))});
       below = &known.back();
     } else if (below->row.offset < r.offset) {
@@ -52,6 +53,17 @@ Tile bytes_to(const Tile& page, const Tile& row, const Tile& column, const std::
     regs.push_back((below->bytes + c.offset).reg(0));
   }
   return Tile(k, Type::i64, row.layout(), std::move(regs));
+}
+
+/// t < limit, where registers are constants apart: one sum for all of them.
+Tile below(const Tile& t, const Value& limit) {
+  Kernel& k = t.kernel();
+  std::vector<Reg> regs;
+  for (const Reg& r : t.regs()) {
+    Value left = limit - Value(k, Type::i32, {r.base, 0, r.lane, r.facts});
+    regs.push_back(Value(left > r.offset).reg(0));
+  }
+  return Tile(k, Type::i1, t.layout(), std::move(regs));
 }
 
 /// Who copies what of a piece: neighbours along rows, as wide as the alignment allows.
@@ -118,13 +130,15 @@ void CacheRows::copy(const Value& tile, const Value& stage, const Value& limit,
     auto which = static_cast<std::size_t>(ids_of_[static_cast<std::size_t>(i)]);
     const PageIds& lookup = ids_[which];
     const Layout& layout = lookup.layout();
-    Tile column = k_.arange(layout, 1) + piece(i).first, key = k_.arange(layout, 0) + tile * s_.keys;
-    Tile live = key < limit;
+    Tile column = k_.arange(layout, 1) + piece(i).first;
+    Tile live = below(k_.arange(layout, 0), limit - tile * s_.keys);
     if (piece(i).first + piece(i).size > width_) live = live & (column < width_);
     Elem elem = source_.at.elem();
     int size = bytes(elem);
-    Pointer from = source_.at.moved(
-        bytes_to(lookup.page(ids[which]), lookup.row(tile), column * size, {source_.page * size, source_.row * size}));
+    const Pointer& at = source_.at;
+    Tile all = addresses(Value(at.address()), lookup.page(ids[which]), lookup.row(tile), column * size,
+                         {source_.page * size, source_.row * size});
+    Pointer from(elem, at.site(), at.space(), all, {});
     if (source_.aligned >= 4) {
       this->tile(i).copy_async(layout, stage, from, live);
       continue;

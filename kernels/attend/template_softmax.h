@@ -1,5 +1,6 @@
 // One team's rows of queries against the keys of one sequence: scores, running softmax, weighted sum of V.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "compiler/dot.h"
@@ -33,12 +34,12 @@ class Softmax {
 
   /// Nothing seen yet.
   std::vector<Tile> none() const;
-  /// Takes in the keys of tile `tile`, which are in `stage`.
+  /// Takes in the keys of tile `tile`, which are in `stage`. A barrier of the team must come before each turn.
   void take(const Value& tile, const Value& stage, std::vector<Tile>& state);
 
   /// What the rows came to.
   struct Result {
-    Tile max, sum;   // [rows, 1]: of scores in powers of two, and of 2^(score − max)
+    Tile max, sum;   // [rows, 1]: about the largest score, in powers of two, and the sum of 2^(score − max)
     Tile logs, any;  // [rows, …], all columns alike: log2 of Σ 2^score, and whether any key was seen
     std::vector<ValueFragments::Stretch> out;  // not divided by sum
   };
@@ -57,8 +58,15 @@ class Softmax {
   Tile loaded(const Layout& l, const Piece& chunk) const;
   Tile scores(const Value& stage) const;
   Tile seen(const Value& tile, Tile scores) const;
-  std::array<Tile, 2> pairs(const CacheRows& rows, const Value& stage) const;
-  Tile weighted(const Tile& weights, const Value& stage, Tile& faded, std::vector<Tile>& state) const;
+  bool plain() const;
+  /// The scale and the zero of each key, for each element of the scores: f32, and as it is stored.
+  struct Pairs {
+    Tile scale, zero;
+  };
+  Pairs pairs(const CacheRows& rows, const Value& stage) const;
+  void settle(const Tile& most, const Tile& scale, std::vector<Tile>& state) const;
+  Tile fragments(const Tile& weights) const;
+  Tile weighted(const Tile& weights, const Pairs& pairs, std::vector<Tile>& state) const;
 
   Kernel& k_;
   Spec s_;
@@ -67,15 +75,17 @@ class Softmax {
   KeyFragments keys_;
   ValueFragments values_;
   std::array<int, 2> grid_;
-  Layout score_layout_, weight_layout_, sum_layout_;
+  Layout score_layout_, seen_layout_, weight_layout_, sum_layout_;
   std::size_t held_ = 0;                    // chunks of queries in registers
   std::vector<SharedTile> shared_queries_;  // the others, one each
+  std::optional<SharedTile> shared_weights_;  // where each warp has some keys of a row only
   QueryRows rows_;
   std::vector<Tile> queries_;         // fragments, one a chunk
   Tile shrink_, grow_;                // [rows, 1]: powers of two that bring a row into f16's range, and back
   Tile query_sums_;                   // [rows, 1]: of what a zero is multiplied with
-  Tile factor_;                       // of scores, before the soft-cap if there is one
+  Tile factor_;                       // of scores, before the soft-cap if there is one; positive
   Tile from_, to_, own_key_, slope_;  // [rows, 1]: keys seen, the query's own key, slope
+  Value all_from_, all_to_;           // keys that all rows see
 };
 
 }  // namespace pagejit::attend

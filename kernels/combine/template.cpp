@@ -47,6 +47,9 @@ class Program {
     SplitSequence sequence = plan.sequence(b);
     Value start = plan.start_of(b);
     Value from = plan.part_of(start), to = plan.part_of(start + maximum(sequence.tiles - 1, 0));
+    // The lengths are not attention's work, and no block of it let this kernel start before it had itself waited.
+    k_.dependency_wait();
+    k_.dependents_launch();
     k_.when((from < to) & (sequence.queries > 0), [&] { add_up(sequence, first, from, to); });
   }
 
@@ -134,8 +137,6 @@ void emit(Kernel& k, const Spec& s) {
   int vec = std::min(4, dim), lanes = std::min(32, dim / vec);
   int along = std::min(s.parts, 8), warps = along * s.rows;
   auto p = k.begin<Params>("combine", 32 * warps);
-  k.dependency_wait();
-  k.dependents_launch();
   Layout layout =
       Layout::blocked({s.parts, s.rows, dim}, {1, 1, vec}, {1, 32 / lanes, lanes}, {along, s.rows, 1}, {2, 1, 0});
   Program(k, s, p, layout).run();

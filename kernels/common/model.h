@@ -17,12 +17,13 @@ struct ModelShape {
   // What attention has to know: some layers see a window only; scores pass through a soft-cap; heads have a logit
   // without a value; scores fall with distance.
   bool window = false, softcap = false, sinks = false, alibi = false;
-  std::vector<int> pages = {16, 64};   // page sizes, in rows
+  std::vector<int> pages = {16, 64};                   // page sizes, in rows
   std::vector<Elem> lengths = {Elem::i32, Elem::i64};  // types that the host may hold lengths in
   /// How the cache may be quantised, by K's mode: turbo4 stands for turbo4 and turbo2 together, fp8_group for the
   /// 656-byte row of MLA.
   std::vector<Quant> quants = {Quant::none};
-  Elem fp8 = Elem::e4m3;  // of Quant::fp8
+  Elem fp8 = Elem::e4m3;         // of Quant::fp8
+  int shared_bytes = 227 << 10;  // that a block may have on the chips it is compiled for: shared_bytes_of()
 };
 
 }  // namespace pagejit

@@ -224,8 +224,9 @@ TEST_CASE("attention arguments: 3-D caches need the rows of a page, and 4-D ones
 
 TEST_CASE("attention arguments: numbers out of their range are refused by name") {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
-  each_is_refused({{"scale is nan; expected a finite number", [](auto& a) { a.scale = nan; }},
-                   {"scale is inf; expected a finite number", [](auto& a) { a.scale = infinity; }},
+  each_is_refused({{"scale is -1; expected a positive number", [](auto& a) { a.scale = -1; }},
+                   {"scale is nan; expected a positive number", [](auto& a) { a.scale = nan; }},
+                   {"scale is inf; expected a positive number", [](auto& a) { a.scale = infinity; }},
                    {"softcap is nan; expected a positive number", [](auto& a) { a.softcap = nan; }},
                    {"softcap is -1; expected a positive number", [](auto& a) { a.softcap = -1; }},
                    {"softcap is inf; expected a positive number", [](auto& a) { a.softcap = infinity; }},

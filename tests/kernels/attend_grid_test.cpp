@@ -112,7 +112,7 @@ TEST_CASE("attention: a model's lists have what its calls ask for, nothing twice
       if (random() % 2) a.query_indptr = Tensor(aligned, Elem::i32, {batch + 1}), a.max_queries = queries;
       if (!joint && random() % 2) a.window_left = 100;
       attend::Plan plan;
-      attend::plan_without_workspace(a, static_cast<int>(pick(random, 16, 200)), plan);
+      attend::plan_without_workspace(a, Chip{static_cast<int>(pick(random, 16, 200))}, plan);
       CHECK(first.count(spec_line("attend", plan.spec)) == 1);
       CHECK(then.count(spec_line("combine", plan.then.spec)) == 1);
     }

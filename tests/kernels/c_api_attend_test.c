@@ -62,8 +62,8 @@ static void check_refusals(pj_context* context, pj_decode_attention_args* a) {
   CHECK_REFUSED(pj_decode_attention(context, &bad, NULL), "args->quant is 9; expected 0 to 5");
   bad = *a, bad.has_window = 4;
   CHECK_REFUSED(pj_decode_attention(context, &bad, NULL), "args->has_window is 4; expected 0 to 3");
-  bad = *a, bad.reserved = 1;
-  CHECK_REFUSED(pj_decode_attention(context, &bad, NULL), "args->reserved is 1; expected 0");
+  bad = *a, bad.scale = -1;
+  CHECK_REFUSED(pj_decode_attention(context, &bad, NULL), "scale is -1; expected a positive number");
   bad = *a, bad.workspace.shape[0] = 1;
   CHECK_REFUSED(pj_decode_attention(context, &bad, NULL), "PJ0001: workspace has 1 bytes; expected at least");
   bad = *a, bad.out.data = NULL;

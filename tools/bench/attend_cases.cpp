@@ -16,6 +16,7 @@ struct Shape {
   Quant quant = Quant::none;
   int queries = 1;
   CacheLayout layout = CacheLayout::nhd;
+  bool settled = false;
 };
 
 struct Row {
@@ -37,6 +38,8 @@ const std::vector<Row>& rows() {
         {"b128-l4096-p64-h64/8", {.batch = 128, .length = 4096, .heads = 64}, 0.95},
         {"b1-l8192-p64-h32/8", {.batch = 1}, 0, 14},
         {"b8-l2048-p64-h32/8", {.batch = 8, .length = 2048}, 0, 20},
+        {"b1-l8192-p64-h32/8-settled", {.batch = 1, .settled = true}, 0, 14},
+        {"b8-l2048-p64-h32/8-settled", {.batch = 8, .length = 2048, .settled = true}, 0, 20},
         {"b64-mixed-p64-h32/8", {.batch = 64, .mixed = true}, 0.88},
         {"b128-l8192-p64-mla16", mla, 0.90},
         {"b128-l4096-p64-mla128", mla128, 0, 0, 350},
@@ -124,7 +127,7 @@ std::unique_ptr<Workload> make(Context& context, const Shape& s, const Tuning& t
     if (!s.joint) add_side(context, m, maker, s, pages.count, s.dim_v, seed + 1000, a.v_cache, a.v_scales);
     a.block_table = Tensor(m.list(context, pages.table, "block_table"), Elem::i32, {s.batch, pages.columns});
     a.lengths = Tensor(m.list(context, lengths, "lengths"), Elem::i32, {s.batch});
-    a.layout = s.layout;
+    a.layout = s.layout, a.settled = s.settled;
     a.tuning = tuning.attend;
     auto bytes = static_cast<std::int64_t>(context.decode_workspace(a));
     a.workspace = Tensor(m.room(context, static_cast<std::size_t>(bytes), "workspace"), Elem::u8, {bytes});

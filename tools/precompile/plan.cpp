@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/common/chip.h"
 #include "kernels/registry.h"
 #include "runtime/base/error.h"
 #include "tools/cli.h"
@@ -27,11 +28,12 @@ std::vector<Quant> quants_of(const Wish& wish) {
   return quants;
 }
 
-std::vector<std::string> lines_of(const Wish& wish) {
+std::vector<std::string> lines_of(const Wish& wish, const std::string& target) {
   std::vector<std::string> lines = wish.specs;
   std::vector<Quant> quants = quants_of(wish);
   for (const std::string& name : cli::split(wish.models)) {
     ModelShape shape = load_model(name).shape(wish.pages, quants);
+    shape.shared_bytes = shared_bytes_of(target);
     for (const Family& family : families())
       for (const std::string& line : family.specs_for_model(shape)) try {
           lines.push_back(family.canonical(line));
@@ -93,7 +95,9 @@ std::vector<Request> requests_of(const Wish& wish) {
     Manifest manifest = load_manifest(path, {wish.yes ? greatest_most : usual_most, known});
     add(all, manifest.lines, or_usual(manifest.targets));
   }
-  add(all, lines_of(wish), or_usual({}));
+  std::vector<std::string> wished = or_usual({});
+  if (wished.empty()) add(all, lines_of(wish, {}), {});
+  for (const std::string& target : wished) add(all, lines_of(wish, target), {target});
   check_size(all, wish);
   std::vector<Request> requests;
   for (auto& [names, request] : all) requests.push_back(std::move(request));

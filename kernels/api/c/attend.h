@@ -37,7 +37,8 @@ typedef struct pj_decode_attention_args {
   int32_t has_window;           /* PJ_WINDOW_: which of the two bounds there are */
   int32_t not_causal;           /* not 0: queries see keys after their own, too */
   int32_t empty_lse_pos_inf;    /* not 0: the lse of a row that sees no key is plus infinity */
-  int32_t reserved;             /* 0 */
+  int32_t settled;              /* not 0: lengths, query_indptr, block_table and scales are not the work of the kernel
+                                   just before */
 } pj_decode_attention_args;
 
 enum { PJ_WINDOW_NONE = 0, PJ_WINDOW_LEFT = 1, PJ_WINDOW_RIGHT = 2, PJ_WINDOW_BOTH = 3 };
