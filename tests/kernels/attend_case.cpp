@@ -303,7 +303,7 @@ double AttendRun::error() const {
 
 std::string AttendRun::compare() const {
   // int8 and int4 take a zero away from what is a few times as large as the difference.
-  double of_f16 = model_metadata(c_.quant) ? 1e-3 : 5e-4, most = c_.elem == Elem::bf16 ? 3e-3 : of_f16, is = error();
+  double of_f16 = 5e-4, most = c_.elem == Elem::bf16 ? 3e-3 : of_f16, is = error();
   if (!(is <= most)) return fmt::format("|out - ref| / |ref| is {:.2e}; expected at most {:.0e}", is, most);
   Image rows = results(), all = out_.buffer.read(), expected = out_.image;
   auto row = size(c_.dim_v * bytes(c_.elem));
