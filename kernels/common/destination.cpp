@@ -33,17 +33,13 @@ Destination by_position(Kernel& k, const Destinations& lists, const Tile& token,
 
 Destination by_sequence(Kernel& k, const Destinations& lists, const Value& first_token, const Value& tokens) {
   const Ragged& all = lists.sequences;
-  RowOwner owner = find_owner(k, all, first_token, tokens);
+  // How many rows its sequence has had before. A sequence that ends before it begins has no place for any.
+  auto history = [&](const Value& sequence, const Value& live, const Value& length) -> Value {
+    return row_number(Value(k.load(lists.kv_lengths + sequence, live, "kv_length")), -1) - length;
+  };
+  RowOwner owner = find_owner(k, all, first_token, tokens, history);
   Value owned = (k.thread() < tokens) & (owner.sequence >= 0), sequence = maximum(owner.sequence, 0);
-  Value length, end(wide(k.load(lists.kv_lengths + sequence, owned, "kv_length")));
-  if (all.indptr) {
-    Value from(wide(k.load(all.starts + sequence, owned, "from")));
-    Value to(wide(k.load(all.starts + (sequence + 1), owned, "to")));
-    length = to - from;
-  } else {
-    length = Value(wide(k.load(all.lengths + sequence, owned, "length")));
-  }
-  Value position = end - length + Value(wide(owner.token));
+  Value position = owner.note + owner.token;
   Tile found = owned & counts(k, lists, first_token + k.thread()) & (position >= 0);
   position = maximum(position, 0);
   Tile entry = wide(sequence) * lists.table_row + position / lists.page;

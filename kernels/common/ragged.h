@@ -1,5 +1,7 @@
 // Which sequence owns each output row: the look-up that every gather into a ragged tensor begins with.
 #pragma once
+#include <functional>
+
 #include "compiler/kernel.h"
 
 namespace pagejit {
@@ -19,12 +21,18 @@ struct RowOwner {
   Value sequence;  // i32, −1: nobody's
   Value token;     // i32: position in its sequence
   Value past_end;  // i1: at or after the end of every sequence
+  Value note;      // i32: what `note` said of the sequence; empty without one
 };
 
 /// Looks up the block's `rows` output rows from `first_row` (i32) up, thread r row r. Called by whole warps, any number
 /// of them: a warp finds the owners of its own 32 rows by itself, without shared memory or barriers, 32 sequences a
 /// turn. In threads at and past `rows` the answer is meaningless. Sequences that overlap: the one with the highest
-/// number.
-RowOwner find_owner(Kernel& k, const Ragged& ragged, const Value& first_row, const Value& rows);
+/// number. `note` gives an i32 for a sequence, from its length (i32) and what it loads itself where `live`: under way
+/// beside the lengths, not after them.
+using Note = std::function<Value(const Value& sequence, const Value& live, const Value& length)>;
+RowOwner find_owner(Kernel& k, const Ragged& ragged, const Value& first_row, const Value& rows, const Note& note = {});
+
+/// A row number or a count of rows, no less than `least`, from whatever it is stored as: i32.
+Value row_number(const Value& stored, std::int64_t least);
 
 }  // namespace pagejit
