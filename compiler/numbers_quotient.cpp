@@ -5,6 +5,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "compiler/across.h"
@@ -55,7 +56,8 @@ llvm::Value* usual_dividends(Kernel::Builder& b, const std::vector<Division>& al
   return has_carry(b, sums);
 }
 
-/// Each y is a usual one, or of codes 2^-126, the least scale there is: a power of two, of which nothing is rounded.
+/// Each y is a usual one, or of codes that are bounded 2^-126, the least scale there is: a power of two, of which
+/// nothing is rounded.
 llvm::Value* usual_divisors(Kernel::Builder& b, const std::vector<llvm::Value*>& divisors, bool codes) {
   llvm::Value* holds = nullptr;
   for (llvm::Value* y : divisors) {
@@ -79,26 +81,26 @@ llvm::Value* dividends(Kernel::Builder& b, const std::vector<Division>& all) {
       b, holds, [&] { return Results{holds}; }, again)[0];
 }
 
-/// No guess was too large, and no x infinite or NaN: sums of products with 0 are 0.
-llvm::Value* all_finite(Kernel::Builder& b, const Results& numbers) {
-  llvm::Value *zero = llvm::ConstantFP::get(b.ir.getFloatTy(), 0), *sum = zero;
-  for (llvm::Value* v : numbers) sum = fma(b, v, zero, sum);
-  return b.ir.CreateFCmpOEQ(sum, zero);
+/// Each |x| is at most 2^67, so that by a usual divisor no quotient is too large: a sum of x · 2^62 is finite only
+/// then.
+llvm::Value* none_too_large(Kernel::Builder& b, const std::vector<Division>& all) {
+  auto number = [&](double v) { return llvm::ConstantFP::get(b.ir.getFloatTy(), v); };
+  llvm::Value* sum = number(0);
+  for (const Division& d : all) sum = fma(b, d.x, number(0x1p62), sum);
+  llvm::Value* size = b.ir.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, sum);
+  return b.ir.CreateFCmpOLT(size, number(std::numeric_limits<double>::infinity()));
 }
 
 Results quotients(Kernel::Builder& b, const std::vector<Division>& all, const std::vector<llvm::Value*>& divisors,
                   Kind kind) {
-  llvm::Value* usual = usual_divisors(b, divisors, kind != Kind::exact);
+  llvm::Value* usual = usual_divisors(b, divisors, kind == Kind::codes);
   if (kind == Kind::exact) usual = b.ir.CreateAnd(usual, dividends(b, all));
-  Results over;
+  if (kind == Kind::codes_of_any) usual = b.ir.CreateAnd(usual, none_too_large(b, all));
   auto fast = [&] {
     std::map<llvm::Value*, llvm::Value*> reciprocals;
     for (llvm::Value* y : divisors) reciprocals[y] = reciprocal_of(b, y);
     Results results;
-    for (const Division& d : all) {
-      ByReciprocal q = by_reciprocal(b, d.x, d.y, reciprocals[d.y]);
-      results.push_back(q.quotient), over.push_back(q.over);
-    }
+    for (const Division& d : all) results.push_back(by_reciprocal(b, d.x, d.y, reciprocals[d.y]));
     return results;
   };
   auto slow = [&] {
@@ -106,10 +108,7 @@ Results quotients(Kernel::Builder& b, const std::vector<Division>& all, const st
     for (const Division& d : all) results.push_back(b.ir.CreateFDiv(d.x, d.y));
     return results;
   };
-  if (kind != Kind::codes_of_any) return either(b, usual, fast, slow);
-  Results results = fast();  // they tell whether they are right
-  return either(
-      b, b.ir.CreateAnd(usual, all_finite(b, over)), [&] { return results; }, slow);
+  return either(b, usual, fast, slow);
 }
 
 Tile divided(const Tile& x, const Tile& y, Kind kind) {
@@ -144,10 +143,10 @@ llvm::Value* reciprocal_of(Kernel::Builder& b, llvm::Value* y) {
 }
 
 /// The remainder's sign is turned so that a quotient of −0 stays what it is.
-ByReciprocal by_reciprocal(Kernel::Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* r) {
+llvm::Value* by_reciprocal(Kernel::Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* r) {
   llvm::Value* near = b.ir.CreateFMul(x, r);
   llvm::Value* over = fma(b, near, y, b.ir.CreateFNeg(x));
-  return {fma(b, over, b.ir.CreateFNeg(r), near), over};
+  return fma(b, over, b.ir.CreateFNeg(r), near);
 }
 
 llvm::Value* usual_divisor(Kernel::Builder& b, llvm::Value* y) {

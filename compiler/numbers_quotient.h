@@ -16,11 +16,7 @@ llvm::Value* reciprocal_of(Kernel::Builder& b, llvm::Value* y);
 
 /// x / y by Markstein's three steps, from r = 1 / y correctly rounded; y is positive. Correctly rounded where nothing
 /// overflows or is subnormal.
-struct ByReciprocal {
-  llvm::Value* quotient;
-  llvm::Value* over;  // what the first guess was too large by, times y: not finite if x or the guess is not
-};
-ByReciprocal by_reciprocal(Kernel::Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* r);
+llvm::Value* by_reciprocal(Kernel::Builder& b, llvm::Value* x, llvm::Value* y, llvm::Value* r);
 
 /// y in [2^-60, 2^60).
 llvm::Value* usual_divisor(Kernel::Builder& b, llvm::Value* y);

@@ -24,7 +24,7 @@ class Stepper {
 
   /// A constant row has a range of 0.
   llvm::Value* scale(const Row& row) {
-    llvm::Value *range = this->range(row), *scale = by_reciprocal(b_, range, steps_, each_).quotient;
+    llvm::Value *range = this->range(row), *scale = by_reciprocal(b_, range, steps_, each_);
     return b_.ir.CreateSelect(b_.ir.CreateFCmpOEQ(range, number(0)), number(1), scale);
   }
   /// Whether that scale is right, and reciprocals of it are.
@@ -33,8 +33,8 @@ class Stepper {
   }
   Results fast(const Row& row, llvm::Value* scale, const Results& x) {
     llvm::Value* r = reciprocal_of(b_, scale);
-    Results out{scale, by_reciprocal(b_, below(row), scale, r).quotient};
-    for (llvm::Value* v : x) out.push_back(by_reciprocal(b_, v, scale, r).quotient);
+    Results out{scale, by_reciprocal(b_, below(row), scale, r)};
+    for (llvm::Value* v : x) out.push_back(by_reciprocal(b_, v, scale, r));
     return out;
   }
 

@@ -61,7 +61,8 @@ void check(const Spec& s) {
 }
 
 void choose_block(Spec& s, const Tuning& tuning) {
-  bool small = by_row(s.quant_k) && s.quant_k != Quant::turbo4;  // docs/measured.md
+  bool pair = s.dim_v > 0 && s.dim_k < 4 * s.dim_v;
+  bool small = by_row(s.quant_k) ? s.quant_k != Quant::turbo4 : pair;  // docs/measured.md
   s.threads = tuning.threads > 0 ? tuning.threads : small ? 128 : 256;
   // Of two sides the one that fills a block with fewer rows decides; the other one leaves threads idle.
   int rows = 0;
@@ -78,8 +79,8 @@ void choose_block(Spec& s, const Tuning& tuning) {
     int vec = vector_elements(s, s.k, s.dim_k);
     return 8 * fit(unroll) * s.dim_k >= 7 * s.threads * unroll * vec;
   };
-  // One large tensor alone wants two accesses in flight, a pair of them one each.
-  int unroll = s.dim_v > 0 && s.dim_k < 4 * s.dim_v ? 1 : 2;
+  // One large tensor alone wants two accesses in flight, a pair of them one each unless they are quantised.
+  int unroll = pair && s.quant_k == Quant::none ? 1 : 2;
   while (unroll < 4 && !busy(unroll)) unroll *= 2;
   s.items = tuning.items > 0 ? tuning.items : rows > 0 ? rows : std::max(1, fit(unroll));
 }
@@ -92,8 +93,8 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t tokens,
   unsigned head_blocks = ceil_div(all_heads, std::min(all_heads, items));
   unsigned group = ceil_div(all_heads, head_blocks);
   // Each block of a ragged batch reads all lengths, 32 at a time: with many sequences it pays to look up more tokens at
-  // once. So it does where a row takes many instructions, or the look-up would be too many of them.
-  unsigned least_tiles = by_row(s.quant_k) || s.quant_k == Quant::fp8 ? 2 : 1;
+  // once. So it does where there are K and V, or the look-up would be too many of the block's instructions.
+  unsigned least_tiles = by_row(s.quant_k) || s.threads == 128 ? 2 : 1;
   unsigned one_tile = std::max(1u, items / group),
            tiles = std::max(least_tiles, static_cast<unsigned>((batch + 31) / 256));
   unsigned most = std::min(threads, one_tile * std::min(tiles, threads));  // a thread a token

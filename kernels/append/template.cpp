@@ -63,10 +63,11 @@ class Writer {
     Items items;
     std::optional<Rows> rows;
     Tile element, exists, data;  // exists: the element is one of its row, whatever the item is
+    Tile scale;                  // of fp8 by the tensor or the head
   };
 
   Loaded load(const Side& side, const Value& first) const {
-    Loaded l{&side, {}, {}, {}, {}, {}};
+    Loaded l{&side, {}, {}, {}, {}, {}, {}};
     if (by_row(side.quant)) {
       l.rows.emplace(s_.threads, s_.items, side.quant, side.dim);
       l.element = l.rows->elements(k_), l.exists = l.rows->exist(k_);
@@ -79,8 +80,9 @@ class Writer {
     }
     Tile from = wide(l.items.token) * side.in_token + wide(l.items.head) * side.in_head + wide(l.element);
     l.data = k_.load(side.in + from, l.exists ? l.items.live & l.exists : l.items.live, "data");
-    // As bits while the look-up branches: hosts without 16-bit floats would carry those as others, and spoil a NaN.
-    if (bytes(s_.in) == 2) l.data = bitcast(l.data, Type::i16);
+    l.data = as_bits(l.data);
+    if (side.quant == Quant::fp8)
+      l.scale = k_.load(side.meta + wide(l.items.head) * side.meta_head, l.items.live, "scale");
     return l;
   }
 
@@ -104,15 +106,30 @@ class Writer {
     return {exists, row, meta};
   }
 
-  void store(Loaded l, const Spot& to) const {
-    l.data = bitcast(l.data, type_of(s_.in));
+  /// What is stored: codes and what stands beside them, or elements.
+  Encoded encode(const Loaded& l) const {
+    const Side& side = *l.side;
+    Tile data = bitcast(l.data, type_of(s_.in));
     if (l.rows)
-      store_rows(l, to);
+      return encode_rows(k_, {side.quant, s_.in, side.stored, s_.meta, side.dim, s_.scale_rule, s_.power_of_two}, data,
+                         l.exists);
+    if (side.quant == Quant::fp8)
+      return {to_fp8(code_quotient_of_any(cast(data, Type::f32), l.scale), side.stored), {}};
+    return {side.stored == s_.in ? data : cast(data, type_of(side.stored)), {}};
+  }
+
+  void store(const Loaded& l, const Encoded& e, const Spot& to) const {
+    if (l.rows)
+      store_rows(l, e, to);
     else
-      store_elements(l, to);
+      k_.store(l.side->cache + (to.row + wide(l.items.head) * l.side->head + wide(l.element)), e.codes,
+               to.exists & l.exists);
   }
 
  private:
+  /// While the look-up branches: hosts without 16-bit floats would carry those as others, and spoil a NaN.
+  static Tile as_bits(const Tile& t) { return bits(t.type()) == 16 ? bitcast(t, Type::i16) : t; }
+
   Items items_of(const Tile& item) const {
     Tile row = cast(wide(item) * p_.magic >> 32, Type::i32);
     Tile token = row + first_token_, head = item - row * p_.group + k_.program(1) * p_.group;
@@ -123,22 +140,8 @@ class Writer {
     return std::max(static_cast<int>(std::bit_ceil(static_cast<unsigned>(s_.items * side.dim))), s_.threads * vec);
   }
 
-  void store_elements(const Loaded& l, const Spot& to) const {
+  void store_rows(const Loaded& l, const Encoded& e, const Spot& to) const {
     const Side& side = *l.side;
-    Tile live = to.exists & l.exists, data = l.data;
-    if (side.quant == Quant::fp8) {
-      Tile scale = k_.load(side.meta + wide(l.items.head) * side.meta_head, l.items.live, "scale");
-      data = to_fp8(code_quotient_of_any(cast(data, Type::f32), scale), side.stored);
-    } else if (side.stored != s_.in) {
-      data = cast(data, type_of(side.stored));
-    }
-    k_.store(side.cache + (to.row + wide(l.items.head) * side.head + wide(l.element)), data, live);
-  }
-
-  void store_rows(const Loaded& l, const Spot& to) const {
-    const Side& side = *l.side;
-    Encoded e = encode_rows(k_, {side.quant, s_.in, side.stored, s_.meta, side.dim, s_.scale_rule, s_.power_of_two},
-                            l.data, l.exists);
     Narrowed codes = l.rows->of_codes();
     Tile live = codes(to.exists);
     Tile at = codes(to.row) + wide(codes(l.items.head)) * side.head + wide(l.rows->code_columns(k_));
@@ -253,7 +256,7 @@ void emit(Kernel& k, const Spec& s) {
     // Copies first: their registers are free again before a quantiser needs its own.
     for (bool rows : {false, true})
       for (std::size_t i = 0; i < loaded.size(); ++i)
-        if (loaded[i].rows.has_value() == rows) writer.store(loaded[i], to[i]);
+        if (loaded[i].rows.has_value() == rows) writer.store(loaded[i], writer.encode(loaded[i]), to[i]);
   });
   k.end();
 }
