@@ -94,7 +94,8 @@ LaunchShape launch_shape(const Spec& s, std::int64_t heads, std::int64_t tokens,
   unsigned group = ceil_div(all_heads, head_blocks);
   // Each block of a ragged batch reads all lengths, 32 at a time: with many sequences it pays to look up more tokens at
   // once. So it does where there are K and V, or the look-up would be too many of the block's instructions.
-  unsigned least_tiles = by_row(s.quant_k) || s.threads == 128 ? 2 : 1;
+  bool instructions = s.quant_k == Quant::int8 || s.quant_k == Quant::int4;
+  unsigned least_tiles = instructions ? 4 : by_row(s.quant_k) || s.threads == 128 ? 2 : 1;
   unsigned one_tile = std::max(1u, items / group),
            tiles = std::max(least_tiles, static_cast<unsigned>((batch + 31) / 256));
   unsigned most = std::min(threads, one_tile * std::min(tiles, threads));  // a thread a token

@@ -147,14 +147,16 @@ constexpr int row_columns(Quant q, int dim) {
   return static_cast<int>(std::bit_ceil(static_cast<unsigned>(row_width(q, dim))));
 }
 
-/// Lanes that share a row: eight columns each, so that a reduction crosses as few as can be. Of long rows, and of those
-/// that are packed, twice as many: what a thread computes once, addresses above all, then serves more elements.
+/// Lanes that share a row: eight columns each, so that a reduction crosses as few as can be. Of long rows, and of
+/// turbo's, twice as many: what a thread computes once, addresses above all, then serves more elements. (Not of int4's:
+/// they gain as much, but spill where nothing is aligned.)
 struct RowLanes {
   int vec, columns, fields, items;  // the last three multiply to 32
 };
 constexpr RowLanes row_lanes(Quant q, int dim) {
   int wide = row_columns(q, dim), vec = std::min(8, wide), columns = std::min(32, wide / vec);
-  if (wide >= (per_code(q) == 1 ? group_size : group_size / 2)) columns = std::min(32, wide / (2 * vec));
+  bool longer = q >= Quant::turbo4 ? wide >= group_size / 2 : per_code(q) == 1 && wide >= group_size;
+  if (longer) columns = std::min(32, wide / (2 * vec));
   int fields = q == Quant::fp8_group ? std::min(32 / columns, row_fields(q, dim)) : 1;
   return {vec, columns, fields, 32 / (columns * fields)};
 }
