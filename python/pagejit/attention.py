@@ -31,6 +31,7 @@ def decode_attention(
     page_size: int = 0,
     max_queries: int = 0,
     empty_lse_pos_inf: bool = False,
+    settled: bool = False,
     out: Array | None = None,
     lse: Array | None = None,
     return_lse: bool = False,
@@ -61,6 +62,7 @@ def decode_attention(
         page_size: Rows of a page, of 3-dimensional caches only.
         max_queries: With `query_indptr`: no sequence has more queries.
         empty_lse_pos_inf: The lse of a row that sees nothing is +inf, not −inf.
+        settled: A promise: the kernel launched just before on this stream does not write the lists or fp8's scales.
         out: `[tokens, heads, dim_v]` to write to, as `q`.
         lse: `[tokens, heads]` float32 to write to.
         return_lse: The lse is returned as well, and made if it is None.
@@ -76,8 +78,8 @@ def decode_attention(
         lse = empty("decode_attention", q, tuple(q.shape[:-1]), "float32")
     _core.decode_attention(
         q, k_cache, v_cache, block_table, seq_lens, query_indptr, k_scale, v_scale, sinks, alibi_slopes, quant_policy,
-        kv_layout, scale, softcap, causal, window_left, window_right, page_size, max_queries, empty_lse_pos_inf, out,
-        lse, workspace, _workspace,
+        kv_layout, scale, softcap, causal, window_left, window_right, page_size, max_queries, empty_lse_pos_inf, settled,
+        out, lse, workspace, _workspace,
     )  # fmt: skip
     return (out, lse) if return_lse else out
 
@@ -103,7 +105,8 @@ def decode_workspace(
 # What _core takes behind the five tensors.
 _ORDER = (
     "query_indptr", "k_scale", "v_scale", "sinks", "alibi_slopes", "quant_policy", "kv_layout", "scale", "softcap",
-    "causal", "window_left", "window_right", "page_size", "max_queries", "empty_lse_pos_inf", "out", "lse",
+    "causal", "window_left", "window_right", "page_size", "max_queries", "empty_lse_pos_inf", "settled",
+    "out", "lse",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ struct Decode {
   float softcap;
   bool causal;
   std::int64_t window_left, window_right, page_size, max_queries;
-  bool empty_lse_pos_inf;
+  bool empty_lse_pos_inf, settled;
   Given out, lse;
 };
 
@@ -41,6 +41,7 @@ DecodeArgs read(Call& call, const Decode& d) {
   a.softcap = d.softcap;
   a.max_queries = d.max_queries;
   a.empty_lse_pos_inf = d.empty_lse_pos_inf;
+  a.settled = d.settled;
   return a;
 }
 
@@ -51,13 +52,13 @@ std::size_t workspace_of(Call& call, const DecodeArgs& a) {
 void decode_attention(Given q, Given k_cache, Given v_cache, Given block_table, Given seq_lens, Given query_indptr,
                       Given k_scale, Given v_scale, Given sinks, Given alibi_slopes, Given policy, const char* layout,
                       Given scale, float softcap, bool causal, std::int64_t window_left, std::int64_t window_right,
-                      std::int64_t page_size, std::int64_t max_queries, bool empty_lse_pos_inf, Given out, Given lse,
-                      Given workspace, Given allocate) {
+                      std::int64_t page_size, std::int64_t max_queries, bool empty_lse_pos_inf, bool settled, Given out,
+                      Given lse, Given workspace, Given allocate) {
   Call call("decode_attention");
   DecodeArgs a = read(call, {q,           k_cache,           v_cache, block_table,  seq_lens,     query_indptr,
                              k_scale,     v_scale,           sinks,   alibi_slopes, policy,       layout,
                              scale,       softcap,           causal,  window_left,  window_right, page_size,
-                             max_queries, empty_lse_pos_inf, out,     lse});
+                             max_queries, empty_lse_pos_inf, settled, out,          lse});
   nb::object made;  // the workspace that nobody gave
   if (workspace.is_none() && !allocate.is_none()) {
     made = allocate(q, workspace_of(call, a));
@@ -71,13 +72,13 @@ std::size_t decode_workspace(Given q, Given k_cache, Given v_cache, Given block_
                              Given query_indptr, Given k_scale, Given v_scale, Given sinks, Given alibi_slopes,
                              Given policy, const char* layout, Given scale, float softcap, bool causal,
                              std::int64_t window_left, std::int64_t window_right, std::int64_t page_size,
-                             std::int64_t max_queries, bool empty_lse_pos_inf, Given out, Given lse) {
+                             std::int64_t max_queries, bool empty_lse_pos_inf, bool settled, Given out, Given lse) {
   Call call("decode_workspace");
   return workspace_of(call,
                       read(call, {q,           k_cache,           v_cache, block_table,  seq_lens,     query_indptr,
                                   k_scale,     v_scale,           sinks,   alibi_slopes, policy,       layout,
                                   scale,       softcap,           causal,  window_left,  window_right, page_size,
-                                  max_queries, empty_lse_pos_inf, out,     lse}));
+                                  max_queries, empty_lse_pos_inf, settled, out,          lse}));
 }
 
 void merge_attn_states(Given output, Given prefix_output, Given prefix_lse, Given suffix_output, Given suffix_lse,
