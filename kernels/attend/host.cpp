@@ -119,20 +119,28 @@ void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
   p.settled = a.settled;
 }
 
+/// As many parts as there is room for, or a few less if sequences of one length then fill whole parts, or parts whole
+/// sequences: what a part has of a second sequence begins with nothing under way.
+std::int32_t even_parts(std::int32_t most, std::int32_t batch) {
+  for (std::int32_t parts = most; batch > 0 && parts >= most - most / 16; --parts)
+    if (parts % batch == 0 || batch % parts == 0) return parts;
+  return most;
+}
+
 /// Into how many parts the keys are split: enough to keep every multiprocessor busy with as many blocks as it holds.
 void shape(const DecodeArgs& a, const Chip& chip, Plan& out) {
   const Spec& s = out.spec;
   Params& p = out.params;
   std::int64_t slices = std::int64_t{p.kv_heads} * p.row_tiles;
   std::int64_t teams = std::int64_t{chip.multiprocessors} * resident_teams(s, chip.shared_bytes);
-  std::int64_t parts = a.tuning.parts > 0 ? a.tuning.parts : std::max<std::int64_t>(1, teams / slices);
-  p.parts = static_cast<std::int32_t>(std::min<std::int64_t>(parts, 1 << 16));
+  auto most = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams / slices, 1, 1 << 16));
+  p.parts = a.tuning.parts > 0 ? std::min(a.tuning.parts, 1 << 16) : even_parts(most, p.batch);
   p.least = a.tuning.least > 0 ? a.tuning.least : std::max(1, 128 / s.keys);
   std::int64_t blocks = (p.parts * slices + s.teams - 1) / s.teams;
   if (blocks > 0x7fffffff) [[unlikely]]
     bad_argument(q_names, a.q, "has more rows than one launch can have", "fewer tokens a sequence, or fewer heads");
   out.grid = {static_cast<std::uint32_t>(blocks), 1, 1};
-  std::int64_t rows = 2 * p.parts * slices * s.rows;
+  std::int64_t rows = 2ll * std::max(p.parts, most) * slices * s.rows;  // the same for any batch
   out.workspace = static_cast<std::size_t>(rows * (s.dim_v + 1) * 4 + 16);
 }
 

@@ -273,6 +273,19 @@ TEST_CASE("attention arguments: the workspace is asked for without one, and does
   CHECK(r.backend->launches + r.backend->compiles == 0);
 }
 
+TEST_CASE("attention arguments: the workspace of one batch is that of any other") {
+  Recorder r;
+  DecodeArgs a = good();
+  a.query_indptr = {}, a.max_queries = 0;
+  std::size_t first = 0;
+  for (std::int64_t sequences : {1, 7, 32, 33, 64, 65, 128, 1000}) {
+    for (Tensor* t : {&a.q, &a.out, &a.lse, &a.block_table, &a.lengths}) t->shape[0] = sequences;
+    std::size_t bytes = r.context.decode_workspace(a);
+    if (first == 0) first = bytes;
+    CHECK(bytes == first);
+  }
+}
+
 TEST_CASE("attention arguments: an empty batch is launched not at all") {
   Recorder r;
   DecodeArgs a = good();
