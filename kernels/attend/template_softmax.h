@@ -76,8 +76,8 @@ class Softmax {
   ValueFragments values_;
   std::array<int, 2> grid_;
   Layout score_layout_, seen_layout_, weight_layout_, sum_layout_;
-  std::size_t held_ = 0;                    // chunks of queries in registers
-  std::vector<SharedTile> shared_queries_;  // the others, one each
+  std::size_t held_ = 0;                      // chunks of queries in registers
+  std::vector<SharedTile> shared_queries_;    // the others, one each
   std::optional<SharedTile> shared_weights_;  // where each warp has some keys of a row only
   QueryRows rows_;
   std::vector<Tile> queries_;         // fragments, one a chunk

@@ -3,26 +3,12 @@
 
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
-#include <vector>
 
-#include "kernels/api/pagejit/pagejit.h"
-#include "tests/kernels/recording_backend.h"
+#include "tests/kernels/arguments.h"
 
 namespace pagejit::tests {
 namespace {
-
-struct Recorder {
-  Recorder() { backend->remember = false; }
-  RecordingBackend* backend = new RecordingBackend;
-  Context context{std::unique_ptr<Backend>(backend)};
-};
-
-Tensor tensor(Elem e, std::initializer_list<std::int64_t> sizes) {
-  static std::uintptr_t next = 0x10000;  // addresses are never looked at
-  return Tensor(reinterpret_cast<void*>(next += 0x1000), e, sizes);
-}
 
 constexpr std::int64_t tokens = 12, batch = 6, heads = 8, kv_heads = 2, pages = 30, page = 16;
 
@@ -40,62 +26,19 @@ DecodeArgs good() {
   return a;
 }
 
-std::string problem_of(const DecodeArgs& a) {
-  Recorder r;
-  try {
-    r.context.decode_attention(a);
-  } catch (const Error& e) {
-    CHECK(e.code() == Code::argument);
-    CHECK(r.backend->launches + r.backend->compiles == 0);
-    return e.what();
-  }
-  return "";
-}
-
-struct Named {
-  const char* name;
-  Tensor DecodeArgs::*tensor;
-};
-const Named arguments[] = {{"q", &DecodeArgs::q},
-                           {"k_cache", &DecodeArgs::k_cache},
-                           {"v_cache", &DecodeArgs::v_cache},
-                           {"block_table", &DecodeArgs::block_table},
-                           {"lengths", &DecodeArgs::lengths},
-                           {"query_indptr", &DecodeArgs::query_indptr},
-                           {"out", &DecodeArgs::out},
-                           {"lse", &DecodeArgs::lse},
-                           {"sinks", &DecodeArgs::sinks},
-                           {"alibi_slopes", &DecodeArgs::alibi_slopes},
-                           {"workspace", &DecodeArgs::workspace}};
-
-/// Spoils each argument in turn; the error must begin with its name and hold `words`.
-void each_argument(const std::function<bool(Tensor&)>& spoil, const std::string& words) {
-  for (const Named& argument : arguments) {
-    DecodeArgs a = good();
-    if (!spoil(a.*argument.tensor)) continue;
-    std::string text = problem_of(a);
-    CAPTURE(argument.name);
-    CAPTURE(text);
-    CHECK(text.starts_with("pagejit: error PJ0001: " + std::string(argument.name) + " "));
-    CHECK(text.find(words) != std::string::npos);
-    CHECK(text.find("expected") != std::string::npos);
-  }
-}
-
-struct Wrong {
-  const char* words;
-  std::function<void(DecodeArgs&)> spoil;
-};
-void each_is_refused(const std::vector<Wrong>& all) {
-  for (const Wrong& wrong : all) {
-    DecodeArgs a = good();
-    wrong.spoil(a);
-    std::string text = problem_of(a);
-    CAPTURE(wrong.words);
-    CAPTURE(text);
-    CHECK(text.find(wrong.words) != std::string::npos);
-  }
-}
+const ArgumentTests<DecodeArgs> calls{good,
+                                      &Context::decode_attention,
+                                      {{"q", &DecodeArgs::q},
+                                       {"k_cache", &DecodeArgs::k_cache},
+                                       {"v_cache", &DecodeArgs::v_cache},
+                                       {"block_table", &DecodeArgs::block_table},
+                                       {"lengths", &DecodeArgs::lengths},
+                                       {"query_indptr", &DecodeArgs::query_indptr},
+                                       {"out", &DecodeArgs::out},
+                                       {"lse", &DecodeArgs::lse},
+                                       {"sinks", &DecodeArgs::sinks},
+                                       {"alibi_slopes", &DecodeArgs::alibi_slopes},
+                                       {"workspace", &DecodeArgs::workspace}}};
 
 }  // namespace
 
@@ -112,35 +55,36 @@ TEST_CASE("attention arguments: a right call is launched, with and without what 
 }
 
 TEST_CASE("attention arguments: null pointers, ranks, elements and sizes are refused for each tensor") {
-  each_argument([](Tensor& t) { return t.data = nullptr, true; }, "null pointer");
-  each_argument([](Tensor& t) { return t.rank = 5, true; }, "rank 5");
-  each_argument([](Tensor& t) { return t.elem = Elem::i8, true; }, "element type");
-  each_argument([](Tensor& t) { return t.elem = static_cast<Elem>(99), true; }, "element type");
-  each_argument([](Tensor& t) { return t.shape[0] = -1, true; }, "size -1");
-  each_argument([](Tensor& t) { return t.elem != Elem::u8 && (t.data = static_cast<char*>(t.data) + 1, true); },
-                "multiple of");
+  calls.each_argument([](Tensor& t) { return t.data = nullptr, true; }, "null pointer");
+  calls.each_argument([](Tensor& t) { return t.rank = 5, true; }, "rank 5");
+  calls.each_argument([](Tensor& t) { return t.elem = Elem::i8, true; }, "element type");
+  calls.each_argument([](Tensor& t) { return t.elem = static_cast<Elem>(99), true; }, "element type");
+  calls.each_argument([](Tensor& t) { return t.shape[0] = -1, true; }, "size -1");
+  calls.each_argument([](Tensor& t) { return t.elem != Elem::u8 && (t.data = static_cast<char*>(t.data) + 1, true); },
+                      "multiple of");
 }
 
 TEST_CASE("attention arguments: strides that no kernel can walk are refused for each tensor") {
   auto last = [](std::int64_t stride) {
     return [=](Tensor& t) { return t.elem != Elem::f32 && (t.stride[t.rank - 1] = stride, true); };
   };
-  each_argument(last(2), "stride 2");
-  each_argument(last(-1), "stride -1");
-  each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = 0, true); }, "stride 0");
-  each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = -5, true); }, "stride -5");
-  each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = std::int64_t{1} << 62, true); }, "address space");
+  calls.each_argument(last(2), "stride 2");
+  calls.each_argument(last(-1), "stride -1");
+  calls.each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = 0, true); }, "stride 0");
+  calls.each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = -5, true); }, "stride -5");
+  calls.each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = std::int64_t{1} << 62, true); },
+                      "address space");
 }
 
 TEST_CASE("attention arguments: the rows of one head need not be neighbours of the next, and lse has either order") {
   DecodeArgs a = good();
   for (Tensor* t : {&a.q, &a.out, &a.k_cache, &a.v_cache}) t->stride[0] *= 5;
   a.lse.stride[0] = 1, a.lse.stride[1] = tokens;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
 }
 
 TEST_CASE("attention arguments: sizes and elements that must agree are compared, and both tensors named") {
-  each_is_refused({
+  calls.each_is_refused({
       {"q has 64 elements a head; expected 128, as k_cache has", [](auto& a) { a.q.shape[2] = 64; }},
       {"q has 7 heads; expected a multiple of the cache's 2", [](auto& a) { a.q.shape[1] = 7; }},
       {"out has 11 tokens; expected 12, as q has", [](auto& a) { a.out.shape[0] = 11; }},
@@ -167,7 +111,7 @@ TEST_CASE("attention arguments: V as a part of K's rows has a width that there i
     a.v_cache = {};
     if (v > 0) a.v_cache = a.k_cache, a.v_cache.shape[3] = v;
     a.out = tensor(Elem::bf16, {tokens, heads, out});
-    return problem_of(a);
+    return calls.problem_of(a);
   };
   CHECK(joint(128, 0) == "");
   CHECK(joint(112, 112) == "");
@@ -178,7 +122,7 @@ TEST_CASE("attention arguments: V as a part of K's rows has a width that there i
 }
 
 TEST_CASE("attention arguments: sizes that no kernel has are refused") {
-  each_is_refused({
+  calls.each_is_refused({
       {"k_cache has 0 rows a page; expected 1 to", [](auto& a) { a.k_cache.shape[1] = a.v_cache.shape[1] = 0; }},
       {"k_cache has 0 heads; expected 1 to", [](auto& a) { a.k_cache.shape[2] = a.v_cache.shape[2] = 0; }},
       {"k_cache has 0 elements a head; expected 1 to 1024", [](auto& a) { a.k_cache.shape[3] = a.q.shape[2] = 0; }},
@@ -208,34 +152,34 @@ TEST_CASE("attention arguments: 3-D caches need the rows of a page, and 4-D ones
   DecodeArgs a = good();
   a.k_cache = tensor(Elem::bf16, {pages * page, kv_heads, 128}), a.v_cache = tensor(Elem::bf16, {480, kv_heads, 96});
   a.page = 16;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   for (std::int64_t rows : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 21}) {
     a.page = rows;
-    CHECK(problem_of(a).find("page is " + std::to_string(rows) + "; expected 1 to") != std::string::npos);
+    CHECK(calls.problem_of(a).find("page is " + std::to_string(rows) + "; expected 1 to") != std::string::npos);
   }
   a = good(), a.page = 16;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   a.page = 32;
-  CHECK(problem_of(a).find("k_cache has other pages than of 32 rows") != std::string::npos);
+  CHECK(calls.problem_of(a).find("k_cache has other pages than of 32 rows") != std::string::npos);
   a = good(), a.v_cache = tensor(Elem::bf16, {480, kv_heads, 96});
-  std::string text = problem_of(a);  // of two ranks, one of them without a page
+  std::string text = calls.problem_of(a);  // of two ranks, one of them without a page
   CHECK(text.find("page is 0; expected 1 to") != std::string::npos);
 }
 
 TEST_CASE("attention arguments: numbers out of their range are refused by name") {
   constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
-  each_is_refused({{"scale is -1; expected a positive number", [](auto& a) { a.scale = -1; }},
-                   {"scale is nan; expected a positive number", [](auto& a) { a.scale = nan; }},
-                   {"scale is inf; expected a positive number", [](auto& a) { a.scale = infinity; }},
-                   {"softcap is nan; expected a positive number", [](auto& a) { a.softcap = nan; }},
-                   {"softcap is -1; expected a positive number", [](auto& a) { a.softcap = -1; }},
-                   {"softcap is inf; expected a positive number", [](auto& a) { a.softcap = infinity; }},
-                   {"window_left is -2; expected 0 or more, or -1", [](auto& a) { a.window_left = -2; }},
-                   {"window_right is -9; expected 0 or more, or -1", [](auto& a) { a.window_right = -9; }}});
+  calls.each_is_refused({{"scale is -1; expected a positive number", [](auto& a) { a.scale = -1; }},
+                         {"scale is nan; expected a positive number", [](auto& a) { a.scale = nan; }},
+                         {"scale is inf; expected a positive number", [](auto& a) { a.scale = infinity; }},
+                         {"softcap is nan; expected a positive number", [](auto& a) { a.softcap = nan; }},
+                         {"softcap is -1; expected a positive number", [](auto& a) { a.softcap = -1; }},
+                         {"softcap is inf; expected a positive number", [](auto& a) { a.softcap = infinity; }},
+                         {"window_left is -2; expected 0 or more, or -1", [](auto& a) { a.window_left = -2; }},
+                         {"window_right is -9; expected 0 or more, or -1", [](auto& a) { a.window_right = -9; }}});
 }
 
 TEST_CASE("attention arguments: scales go with quantised caches alone, and modes that nothing reads are refused") {
-  each_is_refused({
+  calls.each_is_refused({
       {"k_scales is given though nothing is quantised", [](auto& a) { a.k_scales = tensor(Elem::f32, {1}); }},
       {"v_scales is given though nothing is quantised", [](auto& a) { a.v_scales = tensor(Elem::f32, {1}); }},
       {"quant is turbo4; expected", [](auto& a) { a.quant = Quant::turbo4; }},
@@ -244,9 +188,9 @@ TEST_CASE("attention arguments: scales go with quantised caches alone, and modes
 }
 
 TEST_CASE("attention arguments: outputs that overlap themselves are refused") {
-  each_is_refused({{"out overlaps itself", [](auto& a) { a.out.stride[1] = 95; }},
-                   {"out overlaps itself", [](auto& a) { a.out.stride[0] = 96; }},
-                   {"lse overlaps itself", [](auto& a) { a.lse.stride[0] = 3; }}});
+  calls.each_is_refused({{"out overlaps itself", [](auto& a) { a.out.stride[1] = 95; }},
+                         {"out overlaps itself", [](auto& a) { a.out.stride[0] = 96; }},
+                         {"lse overlaps itself", [](auto& a) { a.lse.stride[0] = 3; }}});
 }
 
 TEST_CASE("attention arguments: a workspace that is too small or lies askew is refused with what it must be") {
@@ -254,12 +198,12 @@ TEST_CASE("attention arguments: a workspace that is too small or lies askew is r
   DecodeArgs a = good();
   auto needed = static_cast<std::int64_t>(r.context.decode_workspace(a));
   a.workspace.shape[0] = needed;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   a.workspace.shape[0] = needed - 1;
-  CHECK(problem_of(a).find("workspace has " + std::to_string(needed - 1) + " bytes; expected at least " +
-                           std::to_string(needed)) != std::string::npos);
+  CHECK(calls.problem_of(a).find("workspace has " + std::to_string(needed - 1) + " bytes; expected at least " +
+                                 std::to_string(needed)) != std::string::npos);
   a = good(), a.workspace.data = static_cast<char*>(a.workspace.data) + 8;
-  CHECK(problem_of(a).find("16-byte aligned") != std::string::npos);
+  CHECK(calls.problem_of(a).find("16-byte aligned") != std::string::npos);
 }
 
 TEST_CASE("attention arguments: the workspace is asked for without one, and does not depend on lengths' pointers") {

@@ -5,17 +5,11 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/api/pagejit/pagejit.h"
-#include "tests/kernels/recording_backend.h"
+#include "tests/kernels/arguments.h"
 #include "tests/support/seed.h"
 
 namespace pagejit::tests {
 namespace {
-
-struct Recorder {
-  RecordingBackend* backend = new RecordingBackend;
-  Context context{std::unique_ptr<Backend>(backend)};
-};
 
 /// A right call; addresses are never looked at.
 FlattenArgs good() {
@@ -31,53 +25,20 @@ FlattenArgs good() {
   return a;
 }
 
-/// The text of the error that the call gives; "" if it gives none.
-std::string problem_of(const FlattenArgs& a) {
-  Recorder r;
-  try {
-    r.context.flatten(a);
-  } catch (const Error& e) {
-    CHECK(e.code() == Code::argument);
-    CHECK(r.backend->launches == 0);
-    CHECK(r.backend->compiles == 0);
-    return e.what();
-  }
-  return "";
-}
-
-struct Named {
-  const char* name;
-  Tensor FlattenArgs::*tensor;
-};
-const std::vector<Named>& arguments() {
-  static const std::vector<Named> all = {{"k_cache", &FlattenArgs::k_cache},
-                                         {"v_cache", &FlattenArgs::v_cache},
-                                         {"k_out", &FlattenArgs::k_out},
-                                         {"v_out", &FlattenArgs::v_out},
-                                         {"block_table", &FlattenArgs::block_table},
-                                         {"lengths", &FlattenArgs::lengths},
-                                         {"start_loc", &FlattenArgs::start_loc}};
-  return all;
-}
-
-/// Spoils each argument in turn; the error must begin with its name and hold `words`.
-void each_argument(const std::function<bool(Tensor&)>& spoil, const std::string& words) {
-  for (const Named& argument : arguments()) {
-    FlattenArgs a = good();
-    if (!spoil(a.*argument.tensor)) continue;
-    std::string text = problem_of(a);
-    CAPTURE(argument.name);
-    CAPTURE(text);
-    CHECK(text.starts_with("pagejit: error PJ0001: " + std::string(argument.name) + " "));
-    CHECK(text.find(words) != std::string::npos);
-    CHECK(text.find("expected") != std::string::npos);
-  }
-}
+const ArgumentTests<FlattenArgs> calls{good,
+                                       &Context::flatten,
+                                       {{"k_cache", &FlattenArgs::k_cache},
+                                        {"v_cache", &FlattenArgs::v_cache},
+                                        {"k_out", &FlattenArgs::k_out},
+                                        {"v_out", &FlattenArgs::v_out},
+                                        {"block_table", &FlattenArgs::block_table},
+                                        {"lengths", &FlattenArgs::lengths},
+                                        {"start_loc", &FlattenArgs::start_loc}}};
 
 }  // namespace
 
 TEST_CASE("flatten arguments: a right call is launched once, on the given stream") {
-  Recorder r;
+  Recorder r(true);
   r.context.flatten(good(), reinterpret_cast<Stream>(0x77));
   CHECK(r.backend->launches == 1);
   CHECK(r.backend->last_stream == reinterpret_cast<Stream>(0x77));
@@ -86,45 +47,47 @@ TEST_CASE("flatten arguments: a right call is launched once, on the given stream
 }
 
 TEST_CASE("flatten arguments: a null pointer is refused for each tensor") {
-  each_argument([](Tensor& t) { return t.data = nullptr, true; }, "null pointer");
+  calls.each_argument([](Tensor& t) { return t.data = nullptr, true; }, "null pointer");
 }
 
 TEST_CASE("flatten arguments: a wrong rank is refused for each tensor, too low and too high") {
-  each_argument([](Tensor& t) { return --t.rank, true; }, "rank");
-  each_argument([](Tensor& t) { return ++t.rank, true; }, "rank");
-  each_argument([](Tensor& t) { return t.rank = -1, true; }, "rank");
-  each_argument([](Tensor& t) { return t.rank = 1 << 30, true; }, "rank");
+  calls.each_argument([](Tensor& t) { return --t.rank, true; }, "rank");
+  calls.each_argument([](Tensor& t) { return ++t.rank, true; }, "rank");
+  calls.each_argument([](Tensor& t) { return t.rank = -1, true; }, "rank");
+  calls.each_argument([](Tensor& t) { return t.rank = 1 << 30, true; }, "rank");
 }
 
 TEST_CASE("flatten arguments: an element type that the tensor cannot have is refused for each tensor") {
   for (Elem wrong : {Elem::e4m3, Elem::u8, static_cast<Elem>(200)})
-    each_argument([&](Tensor& t) { return t.elem = wrong, true; }, "element type");
-  each_argument([](Tensor& t) { return t.elem = t.rank > 2 ? Elem::i32 : Elem::f32, true; }, "element type");
+    calls.each_argument([&](Tensor& t) { return t.elem = wrong, true; }, "element type");
+  calls.each_argument([](Tensor& t) { return t.elem = t.rank > 2 ? Elem::i32 : Elem::f32, true; }, "element type");
 }
 
 TEST_CASE("flatten arguments: a negative size is refused for each tensor and axis") {
   for (int axis = 0; axis < 4; ++axis)
-    each_argument([&](Tensor& t) { return axis < t.rank && (t.shape[axis] = -1, true); }, "size -1");
+    calls.each_argument([&](Tensor& t) { return axis < t.rank && (t.shape[axis] = -1, true); }, "size -1");
 }
 
 TEST_CASE("flatten arguments: a last stride other than 1 is refused for each tensor") {
   for (std::int64_t wrong : {0, 2, -1})
-    each_argument([&](Tensor& t) { return t.stride[t.rank - 1] = wrong, true; }, "stride " + std::to_string(wrong));
+    calls.each_argument([&](Tensor& t) { return t.stride[t.rank - 1] = wrong, true; },
+                        "stride " + std::to_string(wrong));
 }
 
 TEST_CASE("flatten arguments: a stride that is zero or negative is refused for each tensor and axis") {
   for (std::int64_t wrong : {std::int64_t{0}, std::int64_t{-64}})
     for (int axis = 0; axis < 3; ++axis)
-      each_argument([&](Tensor& t) { return axis < t.rank - 1 && (t.stride[axis] = wrong, true); },
-                    "stride " + std::to_string(wrong));
+      calls.each_argument([&](Tensor& t) { return axis < t.rank - 1 && (t.stride[axis] = wrong, true); },
+                          "stride " + std::to_string(wrong));
 }
 
 TEST_CASE("flatten arguments: an address that cuts an element is refused for each tensor") {
-  each_argument([](Tensor& t) { return t.data = static_cast<char*>(t.data) + 1, true; }, "multiple of");
+  calls.each_argument([](Tensor& t) { return t.data = static_cast<char*>(t.data) + 1, true; }, "multiple of");
 }
 
 TEST_CASE("flatten arguments: sizes and strides beyond the address space are refused for each tensor") {
-  each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = std::int64_t{1} << 62, true); }, "address space");
+  calls.each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = std::int64_t{1} << 62, true); },
+                      "address space");
 }
 
 TEST_CASE("flatten arguments: sizes that must agree are compared, and both tensors named") {
@@ -148,7 +111,7 @@ TEST_CASE("flatten arguments: sizes that must agree are compared, and both tenso
   for (const Wrong& wrong : all) {
     FlattenArgs a = good();
     wrong.spoil(a);
-    std::string text = problem_of(a);
+    std::string text = calls.problem_of(a);
     CAPTURE(text);
     CHECK(text.find(wrong.words) != std::string::npos);
   }
@@ -157,23 +120,23 @@ TEST_CASE("flatten arguments: sizes that must agree are compared, and both tenso
 TEST_CASE("flatten arguments: page size 0 and head dim 0 are refused") {
   FlattenArgs a = good();
   a.k_cache.shape[1] = a.v_cache.shape[1] = 0;
-  CHECK(problem_of(a).find("k_cache has 0 rows a page; expected 1 to") != std::string::npos);
+  CHECK(calls.problem_of(a).find("k_cache has 0 rows a page; expected 1 to") != std::string::npos);
   a = good();
   a.k_cache.shape[3] = a.k_out.shape[2] = 0;
-  CHECK(problem_of(a).find("k_cache has 0 elements a head; expected 1 to 4096") != std::string::npos);
+  CHECK(calls.problem_of(a).find("k_cache has 0 elements a head; expected 1 to 4096") != std::string::npos);
   a = good();
   a.v_cache = Tensor(a.v_cache.data, Elem::bf16, {10, 16, 4, 5000});
   a.v_out = Tensor(a.v_out.data, Elem::bf16, {100, 4, 5000});
-  CHECK(problem_of(a).find("v_cache has 5000 elements a head; expected 1 to 4096") != std::string::npos);
+  CHECK(calls.problem_of(a).find("v_cache has 5000 elements a head; expected 1 to 4096") != std::string::npos);
 }
 
 TEST_CASE("flatten arguments: an output whose rows share memory is refused") {
   FlattenArgs a = good();
   a.k_out.stride[0] = 4 * 64 - 1;
-  CHECK(problem_of(a).find("k_out overlaps itself") != std::string::npos);
+  CHECK(calls.problem_of(a).find("k_out overlaps itself") != std::string::npos);
   a = good();
   a.v_out.stride[1] = 31;
-  CHECK(problem_of(a).find("v_out overlaps itself") != std::string::npos);
+  CHECK(calls.problem_of(a).find("v_out overlaps itself") != std::string::npos);
 }
 
 TEST_CASE("flatten arguments: more heads than a launch can number are refused") {
@@ -182,45 +145,45 @@ TEST_CASE("flatten arguments: more heads than a launch can number are refused") 
     std::int64_t dim = (a.*t).shape[3];
     a.*t = Tensor((a.*t).data, Elem::bf16, {10, 16, 65536, dim});
   }
-  CHECK(problem_of(a).find("k_cache has 65536 heads; expected 0 to 65535") != std::string::npos);
+  CHECK(calls.problem_of(a).find("k_cache has 65536 heads; expected 0 to 65535") != std::string::npos);
 }
 
 TEST_CASE("flatten arguments: zero_gaps without a zeroed tail is refused") {
   FlattenArgs a = good();
   a.zero_gaps = true;
   a.tail = flatten::Tail::untouched;
-  CHECK(problem_of(a).find("zero_gaps is set but the tail is left untouched") != std::string::npos);
+  CHECK(calls.problem_of(a).find("zero_gaps is set but the tail is left untouched") != std::string::npos);
 }
 
 TEST_CASE("flatten arguments: lengths that the host knows are checked") {
   FlattenArgs a = good();
   std::vector<std::int64_t> lengths = {1, -1, 3};
   a.host_lengths = lengths;
-  CHECK(problem_of(a).find("host_lengths[1] is -1; expected 0 to 64") != std::string::npos);
+  CHECK(calls.problem_of(a).find("host_lengths[1] is -1; expected 0 to 64") != std::string::npos);
   lengths[1] = 65;
-  CHECK(problem_of(a).find("host_lengths[1] is 65; expected 0 to 64") != std::string::npos);
+  CHECK(calls.problem_of(a).find("host_lengths[1] is 65; expected 0 to 64") != std::string::npos);
   lengths[1] = 64;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   a.host_lengths = std::span(lengths).subspan(1);
-  CHECK(problem_of(a).find("host_lengths has 2 elements; expected 3") != std::string::npos);
+  CHECK(calls.problem_of(a).find("host_lengths has 2 elements; expected 3") != std::string::npos);
 }
 
 TEST_CASE("flatten arguments: V's output may be left out only if V is a prefix of K") {
   FlattenArgs a = good();
   a.v_out = {};
-  CHECK(problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
+  CHECK(calls.problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
   a.v_cache = a.k_cache;
   a.v_cache.shape[3] = 65;
-  CHECK(problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
+  CHECK(calls.problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
   a.v_cache.shape[3] = 32;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   a.v_cache.stride[1] += 64;
-  CHECK(problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
+  CHECK(calls.problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
   a.v_cache = {};
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   a.v_cache = good().v_cache;
   a.v_out = a.k_out;
-  CHECK(problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
+  CHECK(calls.problem_of(a).find("v_cache is not a prefix of k_cache") != std::string::npos);
 }
 
 TEST_CASE("flatten arguments: V's output at K's own memory must be a prefix of it") {
@@ -228,13 +191,13 @@ TEST_CASE("flatten arguments: V's output at K's own memory must be a prefix of i
   a.v_cache = a.k_cache;
   a.v_out = a.k_out;
   a.v_cache.shape[3] = a.v_out.shape[2] = 32;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   a.v_out.stride[0] *= 2;
-  CHECK(problem_of(a).find("v_out is not a prefix of k_out") != std::string::npos);
+  CHECK(calls.problem_of(a).find("v_out is not a prefix of k_out") != std::string::npos);
 }
 
 TEST_CASE("flatten arguments: nothing to do launches nothing, and needs no pointers") {
-  Recorder r;
+  Recorder r(true);
   auto launches = [&](std::function<void(FlattenArgs&)> change) {
     FlattenArgs a = good();
     change(a);
@@ -261,7 +224,7 @@ TEST_CASE("flatten arguments: nothing to do launches nothing, and needs no point
 }
 
 TEST_CASE("flatten arguments: extreme numbers anywhere are refused or right, never a crash or an overflow") {
-  Recorder r;
+  Recorder r(true);
   auto random = random_for("extreme arguments");
   std::int64_t extremes[] = {
       0, 1, -1, 2, 64, 65535, 65536, 1 << 20, INT32_MAX, INT64_MAX, INT64_MIN, INT64_MAX / 2, 1ll << 40};
@@ -270,7 +233,7 @@ TEST_CASE("flatten arguments: extreme numbers anywhere are refused or right, nev
   for (int i = 0; i < 50'000; ++i) {
     FlattenArgs a = good();
     for (auto changes = random() % 4 + 1; changes > 0; --changes) {
-      Tensor& t = a.*arguments()[random() % arguments().size()].tensor;
+      Tensor& t = a.*calls.tensors[random() % calls.tensors.size()].tensor;
       if (random() % 3 == 0) std::swap(a.k_out, a.v_out), std::swap(a.k_cache, a.v_cache);
       auto axis = random() % Tensor::max_rank;
       (random() % 2 ? t.shape : t.stride)[axis] = extreme();
@@ -299,7 +262,7 @@ TEST_CASE("flatten arguments: the stride of an axis of size 1 is not looked at")
   a.v_cache = Tensor(a.v_cache.data, Elem::bf16, {1, 16, 1, 32}, {7, 32, 0, 1});
   a.k_out = Tensor(a.k_out.data, Elem::bf16, {100, 1, 64}, {64, 3, 1});
   a.v_out = Tensor(a.v_out.data, Elem::bf16, {100, 1, 32}, {32, 0, 1});
-  Recorder r;
+  Recorder r(true);
   r.context.flatten(a);
   CHECK(r.backend->last_params.k_page == 0);
   CHECK(r.backend->last_params.k_head == 0);

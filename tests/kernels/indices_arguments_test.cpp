@@ -4,28 +4,27 @@
 #include <functional>
 #include <set>
 
-#include "kernels/api/pagejit/pagejit.h"
-#include "kernels/registry.h"
 #include "runtime/base/fields.h"
-#include "tests/kernels/recording_backend.h"
+#include "tests/kernels/arguments.h"
 
 namespace pagejit::tests {
 namespace {
 
-struct Recorder {
-  Recorder() { backend->remember = false; }
-  RecordingBackend* backend = new RecordingBackend;
-  Context context{std::unique_ptr<Backend>(backend)};
-
-  void run(const BatchPositionsArgs& a) { context.batch_positions(a); }
-  void run(const SeqLensArgs& a) { context.seq_lens(a); }
-  void run(const SlotMappingArgs& a) { context.slot_mapping(a); }
-  void run(const StartOffsetsArgs& a) { context.start_offsets(a); }
-};
+void run(Context& c, const BatchPositionsArgs& a) {
+  c.batch_positions(a);
+}
+void run(Context& c, const SeqLensArgs& a) {
+  c.seq_lens(a);
+}
+void run(Context& c, const SlotMappingArgs& a) {
+  c.slot_mapping(a);
+}
+void run(Context& c, const StartOffsetsArgs& a) {
+  c.start_offsets(a);
+}
 
 Tensor list(std::int64_t size, Elem elem = Elem::i32) {
-  static std::uintptr_t next = 0x10000;  // addresses are never looked at
-  return Tensor(reinterpret_cast<void*>(next += 0x1000), elem, {size});
+  return tensor(elem, {size});
 }
 
 BatchPositionsArgs good_positions() {
@@ -49,22 +48,8 @@ StartOffsetsArgs good_starts() {
 
 template <class Args>
 std::string problem_of(const Args& a) {
-  Recorder r;
-  try {
-    r.run(a);
-  } catch (const Error& e) {
-    CHECK(e.code() == Code::argument);
-    CHECK(r.backend->launches + r.backend->compiles == 0);
-    return e.what();
-  }
-  return "";
+  return problem_when([&](Context& c) { run(c, a); });
 }
-
-template <class Args>
-struct Named {
-  const char* name;
-  Tensor Args::*tensor;
-};
 
 /// Spoils each argument of a right call in every way that a list can be spoilt.
 template <class Args>
@@ -86,10 +71,7 @@ void spoil_each(const Args& good, const std::vector<Named<Args>>& arguments) {
       Args a = good;
       way.spoil(a.*argument.tensor);
       std::string text = problem_of(a);
-      CAPTURE(argument.name);
-      CAPTURE(text);
-      CHECK(text.starts_with("pagejit: error PJ0001: " + std::string(argument.name) + " "));
-      CHECK(text.find(way.words) != std::string::npos);
+      check_blames(text, argument.name, way.words);
     }
 }
 
@@ -189,20 +171,11 @@ TEST_CASE("indices arguments: page sizes, batches and strides share a kernel; al
 }
 
 TEST_CASE("indices arguments: a spec line that no kernel has is refused by the field's name") {
-  auto refused = [](const char* line, const char* words) {
-    try {
-      request_for(line, "sm_90a");
-      FAIL_CHECK(line);
-    } catch (const Error& e) {
-      CHECK(e.code() == Code::argument);
-      CHECK(std::string(e.what()).find(words) != std::string::npos);
-    }
-  };
-  refused("indices what=slots from=bf16", "from is bf16; expected i32 or i64");
-  refused("indices what=starts to=u8", "to is u8; expected i32 or i64");
-  refused("indices what=positions from=i64", "from is i64; expected i32");
-  refused("indices what=seq_lens to=i64", "to is i64; expected i32");
-  refused("indices what=starts pages=indices", "pages is indices; expected table");
+  check_line_refused("indices what=slots from=bf16", "from is bf16; expected i32 or i64");
+  check_line_refused("indices what=starts to=u8", "to is u8; expected i32 or i64");
+  check_line_refused("indices what=positions from=i64", "from is i64; expected i32");
+  check_line_refused("indices what=seq_lens to=i64", "to is i64; expected i32");
+  check_line_refused("indices what=starts pages=indices", "pages is indices; expected table");
 }
 
 }  // namespace pagejit::tests

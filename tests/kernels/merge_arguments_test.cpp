@@ -1,28 +1,15 @@
 // What a caller of merge_attn_states may get wrong, argument by argument: each is named, nothing is launched.
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <set>
 
-#include "kernels/api/pagejit/pagejit.h"
 #include "kernels/merge/host.h"
 #include "kernels/registry.h"
 #include "runtime/base/fields.h"
-#include "tests/kernels/recording_backend.h"
+#include "tests/kernels/arguments.h"
 
 namespace pagejit::tests {
 namespace {
-
-struct Recorder {
-  Recorder() { backend->remember = false; }
-  RecordingBackend* backend = new RecordingBackend;
-  Context context{std::unique_ptr<Backend>(backend)};
-};
-
-Tensor tensor(Elem e, std::initializer_list<std::int64_t> sizes) {
-  static std::uintptr_t next = 0x10000;  // addresses are never looked at
-  return Tensor(reinterpret_cast<void*>(next += 0x1000), e, sizes);
-}
 
 constexpr std::int64_t tokens = 10, heads = 4, dim = 64;
 
@@ -35,59 +22,16 @@ MergeArgs good() {
   return a;
 }
 
-std::string problem_of(const MergeArgs& a) {
-  Recorder r;
-  try {
-    r.context.merge_attn_states(a);
-  } catch (const Error& e) {
-    CHECK(e.code() == Code::argument);
-    CHECK(r.backend->launches + r.backend->compiles == 0);
-    return e.what();
-  }
-  return "";
-}
-
-struct Named {
-  const char* name;
-  Tensor MergeArgs::*tensor;
-};
-const Named arguments[] = {{"prefix_out", &MergeArgs::prefix_out},
-                           {"suffix_out", &MergeArgs::suffix_out},
-                           {"prefix_lse", &MergeArgs::prefix_lse},
-                           {"suffix_lse", &MergeArgs::suffix_lse},
-                           {"out", &MergeArgs::out},
-                           {"out_lse", &MergeArgs::out_lse},
-                           {"out_scale", &MergeArgs::out_scale},
-                           {"context_tokens_device", &MergeArgs::context_tokens_device}};
-
-/// Spoils each argument in turn; the error must begin with its name and hold `words`.
-void each_argument(const std::function<bool(Tensor&)>& spoil, const std::string& words) {
-  for (const Named& argument : arguments) {
-    MergeArgs a = good();
-    if (!spoil(a.*argument.tensor)) continue;
-    std::string text = problem_of(a);
-    CAPTURE(argument.name);
-    CAPTURE(text);
-    CHECK(text.starts_with("pagejit: error PJ0001: " + std::string(argument.name) + " "));
-    CHECK(text.find(words) != std::string::npos);
-    CHECK(text.find("expected") != std::string::npos);
-  }
-}
-
-struct Wrong {
-  const char* words;
-  std::function<void(MergeArgs&)> spoil;
-};
-void each_is_refused(const std::vector<Wrong>& all) {
-  for (const Wrong& wrong : all) {
-    MergeArgs a = good();
-    wrong.spoil(a);
-    std::string text = problem_of(a);
-    CAPTURE(wrong.words);
-    CAPTURE(text);
-    CHECK(text.find(wrong.words) != std::string::npos);
-  }
-}
+const ArgumentTests<MergeArgs> calls{good,
+                                     &Context::merge_attn_states,
+                                     {{"prefix_out", &MergeArgs::prefix_out},
+                                      {"suffix_out", &MergeArgs::suffix_out},
+                                      {"prefix_lse", &MergeArgs::prefix_lse},
+                                      {"suffix_lse", &MergeArgs::suffix_lse},
+                                      {"out", &MergeArgs::out},
+                                      {"out_lse", &MergeArgs::out_lse},
+                                      {"out_scale", &MergeArgs::out_scale},
+                                      {"context_tokens_device", &MergeArgs::context_tokens_device}}};
 
 }  // namespace
 
@@ -102,33 +46,34 @@ TEST_CASE("merge arguments: a right call is launched once, with and without what
 }
 
 TEST_CASE("merge arguments: null pointers, ranks, elements and sizes are refused for each tensor") {
-  each_argument([](Tensor& t) { return t.data = nullptr, true; }, "null pointer");
-  each_argument([](Tensor& t) { return t.rank = 5, true; }, "rank 5");
-  each_argument([](Tensor& t) { return t.rank = -1, true; }, "rank -1");
-  each_argument([](Tensor& t) { return t.elem = Elem::u8, true; }, "element type");
-  each_argument([](Tensor& t) { return t.shape[0] = -1, true; }, "size -1");
-  each_argument([](Tensor& t) { return t.elem != Elem::e4m3 && (t.data = static_cast<char*>(t.data) + 1, true); },
-                "multiple of");
+  calls.each_argument([](Tensor& t) { return t.data = nullptr, true; }, "null pointer");
+  calls.each_argument([](Tensor& t) { return t.rank = 5, true; }, "rank 5");
+  calls.each_argument([](Tensor& t) { return t.rank = -1, true; }, "rank -1");
+  calls.each_argument([](Tensor& t) { return t.elem = Elem::u8, true; }, "element type");
+  calls.each_argument([](Tensor& t) { return t.shape[0] = -1, true; }, "size -1");
+  calls.each_argument([](Tensor& t) { return t.elem != Elem::e4m3 && (t.data = static_cast<char*>(t.data) + 1, true); },
+                      "multiple of");
 }
 
 TEST_CASE("merge arguments: strides that no kernel can walk are refused for each tensor") {
-  each_argument([](Tensor& t) { return t.rank == 3 && (t.stride[2] = 2, true); }, "stride 2 along its last axis");
-  each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = 0, true); }, "stride 0");
-  each_argument([](Tensor& t) { return t.rank == 2 && (t.stride[1] = -1, true); }, "stride -1 along heads");
-  each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = std::int64_t{1} << 62, true); }, "address space");
+  calls.each_argument([](Tensor& t) { return t.rank == 3 && (t.stride[2] = 2, true); }, "stride 2 along its last axis");
+  calls.each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = 0, true); }, "stride 0");
+  calls.each_argument([](Tensor& t) { return t.rank == 2 && (t.stride[1] = -1, true); }, "stride -1 along heads");
+  calls.each_argument([](Tensor& t) { return t.rank > 1 && (t.stride[0] = std::int64_t{1} << 62, true); },
+                      "address space");
 }
 
 TEST_CASE("merge arguments: logs may have any strides, and either order of axes") {
   MergeArgs a = good();
   for (Tensor MergeArgs::*t : {&MergeArgs::prefix_lse, &MergeArgs::suffix_lse, &MergeArgs::out_lse})
     (a.*t).stride[0] = 12, (a.*t).stride[1] = 3;
-  CHECK(problem_of(a) == "");
+  CHECK(calls.problem_of(a) == "");
   a.lse_axes = LseAxes::heads_tokens;
-  CHECK(problem_of(a).find("prefix_lse has 4 tokens; expected 10, as suffix_out has") != std::string::npos);
+  CHECK(calls.problem_of(a).find("prefix_lse has 4 tokens; expected 10, as suffix_out has") != std::string::npos);
 }
 
 TEST_CASE("merge arguments: sizes and elements that must agree are compared, and both tensors named") {
-  each_is_refused({
+  calls.each_is_refused({
       {"prefix_out has 9 tokens; expected 10, as suffix_out", [](auto& a) { a.prefix_out.shape[0] = 9; }},
       {"prefix_out has 3 heads; expected 4, as suffix_out", [](auto& a) { a.prefix_out.shape[1] = 3; }},
       {"out has 63 elements a head; expected 64, as suffix_out", [](auto& a) { a.out.shape[2] = 63; }},
@@ -144,7 +89,7 @@ TEST_CASE("merge arguments: sizes and elements that must agree are compared, and
 }
 
 TEST_CASE("merge arguments: what cannot be done is said") {
-  each_is_refused({
+  calls.each_is_refused({
       {"out_scale is given though out is not quantised", [](auto& a) { a.out.elem = Elem::bf16; }},
       {"context_tokens_device is given beside context_tokens", [](auto& a) { a.context_tokens = 3; }},
       {"context_tokens is -2; expected 0 or more, or -1 for all",
@@ -187,19 +132,11 @@ TEST_CASE("merge arguments: a model's list has what its calls ask for, nothing t
 }
 
 TEST_CASE("merge arguments: a spec line that no kernel has is refused by the field's name") {
-  auto refused = [](const char* line, const char* words) {
-    try {
-      request_for(line, "sm_90a");
-      FAIL_CHECK(line);
-    } catch (const Error& e) {
-      CHECK(e.code() == Code::argument);
-      CHECK(std::string(e.what()).find(words) != std::string::npos);
-    }
-  };
-  refused("merge in=u8", "in is u8; expected f16, bf16 or f32");
-  refused("merge in=bf16 to=f16", "to is f16; expected e4m3, e5m2, or bf16 as in");
-  refused("merge dim=4097", "dim is 4097; expected at most 4096");
-  refused("merge dim=4095 threads=256 unroll=4", "threads is 256; expected with unroll 4 at least the 4095 accesses");
+  check_line_refused("merge in=u8", "in is u8; expected f16, bf16 or f32");
+  check_line_refused("merge in=bf16 to=f16", "to is f16; expected e4m3, e5m2, or bf16 as in");
+  check_line_refused("merge dim=4097", "dim is 4097; expected at most 4096");
+  check_line_refused("merge dim=4095 threads=256 unroll=4",
+                     "threads is 256; expected with unroll 4 at least the 4095 accesses");
 }
 
 }  // namespace pagejit::tests

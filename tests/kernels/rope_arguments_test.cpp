@@ -6,29 +6,22 @@
 #include <set>
 #include <vector>
 
-#include "kernels/api/pagejit/pagejit.h"
-#include "kernels/registry.h"
 #include "kernels/rope/host.h"
 #include "runtime/base/fields.h"
-#include "tests/kernels/recording_backend.h"
+#include "tests/kernels/arguments.h"
 #include "tests/support/seed.h"
 
 namespace pagejit::tests {
 namespace {
 
-struct Recorder {
-  Recorder() { backend->remember = false; }
-  RecordingBackend* backend = new RecordingBackend;
-  Context context{std::unique_ptr<Backend>(backend)};
-
-  void run(const RopeQuantizeArgs& a) { context.rope_quantize(a); }
-  void run(const RopeAppendArgs& a) { context.rope_append(a); }
-  void run(const RopeAppendMlaArgs& a) { context.rope_append_mla(a); }
-};
-
-Tensor tensor(Elem e, std::initializer_list<std::int64_t> sizes) {
-  static std::uintptr_t next = 0x10000;  // addresses are never looked at
-  return Tensor(reinterpret_cast<void*>(next += 0x1000), e, sizes);
+void run(Context& c, const RopeQuantizeArgs& a) {
+  c.rope_quantize(a);
+}
+void run(Context& c, const RopeAppendArgs& a) {
+  c.rope_append(a);
+}
+void run(Context& c, const RopeAppendMlaArgs& a) {
+  c.rope_append_mla(a);
 }
 
 constexpr std::int64_t tokens = 10;
@@ -71,19 +64,11 @@ RopeAppendMlaArgs good_mla() {
 
 template <class Args>
 std::string problem_of(const Args& a) {
-  Recorder r;
-  try {
-    r.run(a);
-  } catch (const Error& e) {
-    CHECK(e.code() == Code::argument);
-    CHECK(r.backend->launches + r.backend->compiles == 0);
-    return e.what();
-  }
-  return "";
+  return problem_when([&](Context& c) { run(c, a); });
 }
 
 template <class Args>
-struct Named {
+struct Reached {
   const char* name;
   Tensor& (*of)(Args&);
 };
@@ -96,24 +81,21 @@ struct Named {
       PJ_NAMED(cos_sin_cache), PJ_NAMED(pos_ids), PJ_NAMED(scale_q_device), PJ_NAMED(scale_kv_device)
 #define PJ_PLACES \
   PJ_NAMED(batch_indices), PJ_NAMED(positions), PJ_NAMED(kv_indptr), PJ_NAMED(kv_indices), PJ_NAMED(valid_tokens)
-const std::vector<Named<RopeQuantizeArgs>> quantize_arguments = {PJ_INPUTS, PJ_NAMED(v), PJ_NAMED(v_out),
-                                                                 PJ_NAMED(k_rope_out), PJ_NAMED(k_nope_out)};
-const std::vector<Named<RopeAppendArgs>> append_arguments = {PJ_INPUTS, PJ_PLACES, PJ_NAMED(v), PJ_NAMED(k_cache),
-                                                             PJ_NAMED(v_cache)};
-const std::vector<Named<RopeAppendMlaArgs>> mla_arguments = {PJ_INPUTS, PJ_PLACES, PJ_NAMED(ckv_cache),
-                                                             PJ_NAMED(kpe_cache)};
+const std::vector<Reached<RopeQuantizeArgs>> quantize_arguments = {PJ_INPUTS, PJ_NAMED(v), PJ_NAMED(v_out),
+                                                                   PJ_NAMED(k_rope_out), PJ_NAMED(k_nope_out)};
+const std::vector<Reached<RopeAppendArgs>> append_arguments = {PJ_INPUTS, PJ_PLACES, PJ_NAMED(v), PJ_NAMED(k_cache),
+                                                               PJ_NAMED(v_cache)};
+const std::vector<Reached<RopeAppendMlaArgs>> mla_arguments = {PJ_INPUTS, PJ_PLACES, PJ_NAMED(ckv_cache),
+                                                               PJ_NAMED(kpe_cache)};
 
 /// Spoils each argument of each call in turn; the error must begin with its name and hold `words`.
-void each_argument(const std::function<bool(Tensor&)>& spoil, const std::string& words) {
+void each_argument(const SpoilTensor& spoil, const std::string& words) {
   auto with = [&](auto good, const auto& arguments) {
     for (const auto& argument : arguments) {
       auto a = good();
       if (!spoil(argument.of(a))) continue;
       std::string text = problem_of(a);
-      CAPTURE(argument.name);
-      CAPTURE(text);
-      CHECK(text.starts_with("pagejit: error PJ0001: " + std::string(argument.name) + " "));
-      CHECK(text.find(words) != std::string::npos);
+      check_blames(text, argument.name, words);
       CHECK(text.find("expected") != std::string::npos);
     }
   };
@@ -126,7 +108,7 @@ void each_argument(const std::function<bool(Tensor&)>& spoil, const std::string&
 
 TEST_CASE("rope arguments: right calls are launched once each") {
   Recorder r;
-  r.run(good_quantize()), r.run(good_append()), r.run(good_mla());
+  run(r.context, good_quantize()), run(r.context, good_append()), run(r.context, good_mla());
   CHECK(r.backend->launches == 3);
 }
 
@@ -225,7 +207,7 @@ TEST_CASE("rope arguments: no tokens or no heads launch nothing, and need no poi
   a.q_rope = a.q_rope_out = Tensor(nullptr, Elem::bf16, {0, 8, 64});
   a.k_rope = a.k_rope_out = Tensor(nullptr, Elem::bf16, {0, 2, 64});
   a.cos_sin_cache = tensor(Elem::f32, {100, 64}), a.pos_ids = Tensor(nullptr, Elem::i32, {0});
-  r.run(a);
+  run(r.context, a);
   CHECK(r.backend->launches == 0);
 }
 
