@@ -20,13 +20,13 @@ def reference(q, k, v, first, scale, causal=True):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("queries", [1, 2])
-def test_decode_attends_over_each_sequences_pages(rng, dtype, queries):
+@pytest.mark.parametrize("queries, settled", [(1, False), (2, False), (1, True)])
+def test_decode_attends_over_each_sequences_pages(rng, dtype, queries, settled):
     lengths = [37, 2, 16]
     pages = Pages(rng, lengths, 16)
     k, v = (rng.standard_normal((pages.pages, 16, 2, 64)).astype(dtype) for _ in "kv")
     q = rng.standard_normal((3 * queries, 4, 64)).astype(dtype)
-    out, lse = pagejit.decode_attention(q, k, v, pages.table, pages.lengths, return_lse=True)
+    out, lse = pagejit.decode_attention(q, k, v, pages.table, pages.lengths, return_lse=True, settled=settled)
     assert out.dtype == q.dtype and out.shape == q.shape
     for b, n in enumerate(lengths):
         mine = slice(b * queries, (b + 1) * queries)
