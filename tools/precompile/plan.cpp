@@ -28,11 +28,20 @@ std::vector<Quant> quants_of(const Wish& wish) {
   return quants;
 }
 
-std::vector<std::string> lines_of(const Wish& wish, const std::string& target) {
-  std::vector<std::string> lines = wish.specs;
+/// The models that are wished for, by what they were asked for as: each file is read once, whatever the targets.
+using Models = std::vector<std::pair<std::string, ModelShape>>;
+
+Models models_of(const Wish& wish) {
+  Models models;
   std::vector<Quant> quants = quants_of(wish);
-  for (const std::string& name : cli::split(wish.models)) {
-    ModelShape shape = load_model(name).shape(wish.pages, quants);
+  for (const std::string& name : cli::split(wish.models))
+    models.emplace_back(name, load_model(name).shape(wish.pages, quants));
+  return models;
+}
+
+std::vector<std::string> lines_of(const Wish& wish, const Models& models, const std::string& target) {
+  std::vector<std::string> lines = wish.specs;
+  for (auto [name, shape] : models) {
     shape.shared_bytes = shared_bytes_of(target);
     for (const Family& family : families())
       for (const std::string& line : family.specs_for_model(shape)) try {
@@ -96,8 +105,9 @@ std::vector<Request> requests_of(const Wish& wish) {
     add(all, manifest.lines, or_usual(manifest.targets));
   }
   std::vector<std::string> wished = or_usual({});
-  if (wished.empty()) add(all, lines_of(wish, {}), {});
-  for (const std::string& target : wished) add(all, lines_of(wish, target), {target});
+  Models models = models_of(wish);
+  if (wished.empty()) add(all, lines_of(wish, models, {}), {});
+  for (const std::string& target : wished) add(all, lines_of(wish, models, target), {target});
   check_size(all, wish);
   std::vector<Request> requests;
   for (auto& [names, request] : all) requests.push_back(std::move(request));
