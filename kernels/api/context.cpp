@@ -52,7 +52,7 @@ void Context::decode_attention(const DecodeArgs& args, Stream stream) {
   // A kernel of weaker alignment is launched alike.
   const LoadedKernel& first = *parts_->attend_kernels.get(plan.spec, stream).kernel;
   const LoadedKernel& then = *parts_->combine_kernels.get(plan.then.spec, stream).kernel;
-  parts_->combine_kernels.get(plan.otherwise, stream);
+  for (const combine::Spec& s : plan.combines) parts_->combine_kernels.get(s, stream);
   parts_->backend->launch(first, plan.grid, &plan.params, stream);
   // One part shares its sequences with nobody.
   if (plan.params.parts > 1) parts_->backend->launch(then, plan.then.grid, &plan.then.params, stream);
@@ -61,8 +61,7 @@ void Context::prepare(const DecodeArgs& args) {
   attend::Plan plan;
   attend::plan_without_workspace(args, parts_->chip, plan);
   parts_->attend_kernels.load(plan.spec);
-  parts_->combine_kernels.load(plan.then.spec);
-  parts_->combine_kernels.load(plan.otherwise);
+  for (const combine::Spec& s : plan.combines) parts_->combine_kernels.load(s);
 }
 std::string Context::spec_line(const DecodeArgs& args) const {
   attend::Plan plan;

@@ -117,14 +117,28 @@ void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
   p.right = static_cast<std::int32_t>(a.causal ? 0 : bound(a.window_right));
   p.empty_lse_pos_inf = a.empty_lse_pos_inf;
   p.settled = a.settled;
+  std::int64_t entries = std::max<std::int64_t>(0, p.batch - 1) * p.table_row + a.block_table.shape[1];
+  p.table_entries = static_cast<std::int32_t>(std::clamp<std::int64_t>(entries, 0, 1 << 30));
 }
 
 /// As many parts as there is room for, or a few less if sequences of one length then fill whole parts, or parts whole
-/// sequences: what a part has of a second sequence begins with nothing under way.
+/// sequences: what a part has of a second sequence begins with nothing under way. And if combine then takes the parts
+/// of a sequence in whole turns of 64.
 std::int32_t even_parts(std::int32_t most, std::int32_t batch) {
-  for (std::int32_t parts = most; batch > 0 && parts >= most - most / 16; --parts)
-    if (parts % batch == 0 || batch % parts == 0) return parts;
+  constexpr int turn = 64;
+  for (std::int32_t parts = most; batch > 0 && parts >= most - most / 16; --parts) {
+    std::int32_t each = parts / batch;
+    if ((parts % batch == 0 && (each <= turn || each % turn == 0)) || batch % parts == 0) return parts;
+  }
   return most;
+}
+
+/// Of how many tiles a part is at least. Few short sequences are read sooner by all multiprocessors, be it a tile each;
+/// of many, each is better off in a part of its own, which needs no combining.
+std::int32_t least_tiles(const DecodeArgs& a, const Spec& s) {
+  constexpr int tuned_most = 1 << 14, few = 32, keys = 128;
+  if (a.tuning.least > 0) return std::min(a.tuning.least, tuned_most);
+  return a.lengths.shape[0] < few ? 1 : std::max(1, keys / s.keys);
 }
 
 /// Into how many parts the keys are split: enough to keep every multiprocessor busy with as many blocks as it holds.
@@ -135,7 +149,7 @@ void shape(const DecodeArgs& a, const Chip& chip, Plan& out) {
   std::int64_t teams = std::int64_t{chip.multiprocessors} * resident_teams(s, chip.shared_bytes);
   auto most = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams / slices, 1, 1 << 16));
   p.parts = a.tuning.parts > 0 ? std::min(a.tuning.parts, 1 << 16) : even_parts(most, p.batch);
-  p.least = a.tuning.least > 0 ? a.tuning.least : std::max(1, 128 / s.keys);
+  p.least = least_tiles(a, s);
   std::int64_t blocks = (p.parts * slices + s.teams - 1) / s.teams;
   if (blocks > 0x7fffffff) [[unlikely]]
     bad_argument(q_names, a.q, "has more rows than one launch can have", "fewer tokens a sequence, or fewer heads");
@@ -148,11 +162,12 @@ void plan_parts(const DecodeArgs& a, Plan& out) {
   const Params& p = out.params;
   combine::Spec& c = out.then.spec;
   c = combine_spec(out.spec);
-  // Many parts a sequence leave little else to do at once.
-  bool many = p.parts > 6 * std::max(1, p.batch);
-  out.otherwise = c;
-  combine::choose_block(c, many);
-  combine::choose_block(out.otherwise, !many);
+  for (combine::Share share : combine::shares) {
+    combine::Spec& one = out.combines[static_cast<std::size_t>(share)];
+    one = c;
+    combine::choose_block(one, share);
+  }
+  c = out.combines[static_cast<std::size_t>(combine::share_of(p.parts, p.batch))];
   combine::Params& q = out.then.params;
   q.out = p.out, q.out_token = p.out_token, q.out_head = p.out_head;
   q.lse = p.lse, q.lse_token = p.lse_token, q.lse_head = p.lse_head;
@@ -160,7 +175,7 @@ void plan_parts(const DecodeArgs& a, Plan& out) {
   q.batch = p.batch, q.queries = p.queries, q.kv_heads = p.kv_heads, q.row_tiles = p.row_tiles;
   q.parts = p.parts, q.least = p.least, q.left = p.left, q.empty_lse_pos_inf = p.empty_lse_pos_inf;
   q.most_rows = static_cast<std::int32_t>(p.queries * a.q.shape[1]);
-  std::int64_t blocks = std::int64_t{p.batch} * ((q.most_rows + c.rows - 1) / c.rows);
+  std::int64_t blocks = std::int64_t{p.batch} * ((q.most_rows + c.rows - 1) / c.rows) * combine::blocks_of_a_row(c);
   if (blocks > 0x7fffffff) [[unlikely]]
     bad_argument(q_names, a.q, "has more rows than one launch can have", "fewer tokens a sequence, or fewer heads");
   out.then.grid = {static_cast<std::uint32_t>(blocks), 1, 1};

@@ -1,6 +1,7 @@
 // The host's half of attention: checks the arguments, picks the Spec, shapes the launch. Knows no compiler and no
 // driver.
 #pragma once
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -22,8 +23,8 @@ struct Plan {
   Grid grid;
   std::size_t workspace = 0;  // bytes that the call needs
   combine::Plan then;         // what puts the parts together
-  /// What does so for another batch: loaded with it, so that no batch waits for a compiler.
-  combine::Spec otherwise;
+  /// What does so for any batch: all loaded with it, so that no batch waits for a compiler.
+  std::array<combine::Spec, combine::shares.size()> combines;
 };
 
 /// Throws Error(argument) before anything has happened if the call cannot be right. False: there is nothing to do.
@@ -37,7 +38,7 @@ bool plan_without_workspace(const DecodeArgs& args, const Chip& chip, Plan& out)
 void choose_team(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& tuning = {});
 /// How many teams a multiprocessor holds at once, about: shared memory and registers bound it.
 int resident_teams(const Spec& s, int shared_bytes);
-/// What puts the parts together, but for `parts` and `rows`: those follow from the batch (combine::choose_block).
+/// What puts the parts together, but for the shape of its blocks: that follows from the batch (combine::choose_block).
 combine::Spec combine_spec(const Spec& s);
 /// Nothing of a team's shape follows from the alignment: so that sums have one order, whatever it is.
 inline void choose_block(Spec&) {}

@@ -61,8 +61,12 @@ void choose_narrow(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t
   bool full = s.dim_k > 128 || s.dim_v > 128;
   s.keys = either(t.keys, full ? 16 : 32);
   int most = std::min(shared_bytes, 104 << 10), stage = stage_bytes(s);
-  s.stages = either(t.stages, std::clamp(most / stage, 2, s.keys == 16 || s.quant == Quant::int4 ? 4 : 3));
-  int warps = s.down * s.across;
+  int warps = s.down * s.across, most_stages = s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
+  // 16 KB under way a warp: what is asked for beyond that, the memory delivers no sooner, and where all teams ask for
+  // all they need at once it delivers the whole later. Not measured for large rows.
+  constexpr int under_way = 16 << 10;
+  if (!full) most_stages = std::min(most_stages, 1 + (warps * under_way + stage / 2) / stage);
+  s.stages = either(t.stages, std::clamp(most / stage, 2, std::max(2, most_stages)));
   s.teams = either(t.teams, std::clamp(floor_power(most / (stage * s.stages)), 1, std::max(1, 4 / warps)));
 }
 

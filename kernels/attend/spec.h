@@ -110,7 +110,8 @@ struct Params {
   std::int32_t parts, least;  // see kernels/common/split_plan.h
   std::int32_t left, right;   // how far a query sees to either side of its own key
   std::int32_t empty_lse_pos_inf;
-  std::int32_t settled;  // the lists are not the work of the kernel just before: read them at once
+  std::int32_t table_entries;  // from the first one to the last, gaps between rows among them
+  std::int32_t settled;        // the lists are not the work of the kernel just before: read them at once
 
   static constexpr auto fields() {
     return std::tuple{field<&Params::q>("q"),
@@ -158,6 +159,7 @@ struct Params {
                       field<&Params::left>("left"),
                       field<&Params::right>("right"),
                       field<&Params::empty_lse_pos_inf>("empty_lse_pos_inf"),
+                      field<&Params::table_entries>("table_entries"),
                       field<&Params::settled>("settled")};
   }
 };

@@ -300,11 +300,30 @@ class Program {
   Softmax softmax_;
 };
 
+/// Asks for the lists while the kernel before still finishes. Whatever that one writes into them, L2 has it: so this is
+/// right where a load would not be.
+void prefetch_lists(Kernel& k, const Spec& s, const Parameters& p) {
+  constexpr int sector = 32, most_blocks = 1 << 17;  // so that numbers of bytes fit
+  Value team = minimum(k.program(0), most_blocks) * s.teams + k.team();
+  Value thread = team * (32 * s.down * s.across) + k.thread();
+  auto ask = [&](const Pointer& list, const Value& count) {
+    Value at = thread * (sector / bytes(list.elem()));
+    k.when(at < count, [&] { k.prefetch(list + at); });
+  };
+  Value batch = p(&Params::batch, {.at_least = 0});
+  ask(p.tensor(&Params::lengths, s.lengths), batch);
+  if (s.ragged) ask(p.tensor(&Params::indptr, Elem::i32), batch);
+  ask(p.tensor(&Params::table, s.table), p(&Params::table_entries));
+}
+
 }  // namespace
 
 void emit(Kernel& k, const Spec& s) {
   auto p = k.begin<Params>("attend", 32 * s.down * s.across, s.teams);
-  k.when(p(&Params::settled) == 0, [&] { k.dependency_wait(); });
+  k.when(p(&Params::settled) == 0, [&] {
+    prefetch_lists(k, s, p);
+    k.dependency_wait();
+  });
   Program(k, s, p).run();
   k.end();
 }

@@ -3,23 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "kernels/common/rules.h"
 
 namespace pagejit::combine {
 
-void choose_block(Spec& s, bool many) {
-  s.parts = many ? 64 : 4;
-  s.rows = many ? 1 : 2;
-  while (s.parts > 8 && s.parts / 8 * s.dim / 32 > 64) s.parts /= 2;  // as far as registers hold them
+void choose_block(Spec& s, Share share) {
+  // Most of the time goes by between a block's first load and its last store: so a thread loads all at once that it
+  // loads, four elements of two parts or four, and blocks are small but for large batches, most of whose blocks have
+  // nothing to do.
+  constexpr struct { int parts, rows, columns, along; } shapes[] = {{4, 8, 128, 1}, {16, 8, 16, 1}, {64, 1, 32, 4}};
+  const auto& shape = shapes[static_cast<int>(share)];
+  s.parts = shape.parts, s.rows = shape.rows, s.along = shape.along;
+  s.columns = std::min(shape.columns, static_cast<int>(std::bit_ceil(static_cast<unsigned>(s.dim))));
 }
 
 void check(const Spec& s) {
   check_fields(s);
   need(s.to == Elem::f16 || s.to == Elem::bf16, "to", name_of(s.to), "f16 or bf16");
   need(is_index(s.lengths), "lengths", name_of(s.lengths), "i32 or i64");
-  need(std::min(s.parts, 8) * s.rows <= 32, "rows", fmt::format("{}", s.rows),
-       fmt::format("at most {}, for {} parts", 32 / std::min(s.parts, 8), s.parts));
+  need(s.along * s.rows <= 32, "rows", fmt::format("{}", s.rows),
+       fmt::format("at most {}, for {} warps a row", 32 / s.along, s.along));
+  need(s.along <= s.parts, "along", fmt::format("{}", s.along), fmt::format("at most {}, for as many parts", s.parts));
 }
 
 std::string_view summary() {
@@ -39,7 +45,9 @@ std::string_view field_help(std::string_view field) {
       {"team_rows", "query rows of a team of attention"},
       {"keys", "keys of a turn of attention"},
       {"parts", "parts of a row that a block adds up at once"},
-      {"rows", "rows of a block"}};
+      {"rows", "rows of a block"},
+      {"columns", "elements of each row of a block"},
+      {"along", "warps that share the parts of a row"}};
   for (const auto& [name, help] : rows)
     if (name == field) return help;
   return "";

@@ -11,12 +11,12 @@ std::vector<Spec> specs_for_model(const ModelShape& m) {
   for (const attend::Spec& first : attend::specs_for_model(m)) {
     Spec s = attend::combine_spec(first);
     if (std::find_if(all.begin(), all.end(), [&](Spec known) {
-          known.parts = s.parts, known.rows = s.rows;
+          known.parts = s.parts, known.rows = s.rows, known.columns = s.columns, known.along = s.along;
           return known == s;
         }) != all.end())
       continue;  // as another one with other pages or another alignment asked for it
-    for (bool many : {false, true}) {
-      choose_block(s, many);
+    for (Share share : shares) {
+      choose_block(s, share);
       all.push_back(s);
     }
   }

@@ -18,8 +18,10 @@ struct Spec {
   bool ragged = false, window = false, sinks = false, lse = false;
   int group = 4;                  // query heads of a KV head
   int team_rows = 16, keys = 32;  // attention's rows and keys
-  int parts = 1;                  // parts of a row that a block adds up at once
-  int rows = 4;                   // rows of a block
+  int parts = 16;                 // parts of a row that a block adds up at once
+  int rows = 8;                   // rows of a block
+  int columns = 16;               // elements of each of them
+  int along = 1;                  // warps that share the parts of a row
 
   static constexpr auto fields() {
     return std::tuple{field<&Spec::to>("to"),
@@ -33,10 +35,17 @@ struct Spec {
                       field<&Spec::team_rows>("team_rows", OneOf{16, 32, 64, 128}),
                       field<&Spec::keys>("keys", OneOf{16, 32, 64, 128}),
                       field<&Spec::parts>("parts", OneOf{1, 2, 4, 8, 16, 32, 64}),
-                      field<&Spec::rows>("rows", OneOf{1, 2, 4, 8, 16})};
+                      field<&Spec::rows>("rows", OneOf{1, 2, 4, 8, 16}),
+                      field<&Spec::columns>("columns", OneOf{1, 2, 4, 8, 16, 32, 64, 128}),
+                      field<&Spec::along>("along", OneOf{1, 2, 4, 8})};
   }
   bool operator==(const Spec&) const = default;
 };
+
+/// Blocks that share a row.
+constexpr int blocks_of_a_row(const Spec& s) {
+  return (s.dim + s.columns - 1) / s.columns;
+}
 
 /// Rules that span fields; throws Error(argument).
 void check(const Spec& s);

@@ -2,11 +2,11 @@
 //
 //   out = Σ_i 2^(lse_i − m) · part_i / (Σ_i 2^(lse_i − m) + [sink] 2^(sink − m))      m = max_i lse_i
 //
-// A block has a few rows of one sequence. Parts without a key have an lse of −∞ and count nothing. A sequence that lies
-// in one part is finished already, and its blocks have nothing to do.
+// A block has some columns of a few rows of one sequence. Parts without a key have an lse of −∞ and count nothing. A
+// sequence that lies in one part is finished already, and its blocks have nothing to do.
 #include "kernels/combine/template.h"
 
-#include <bit>
+#include <algorithm>
 
 #include "compiler/layout.h"
 #include "compiler/reduce.h"
@@ -41,57 +41,86 @@ class Program {
       : k_(k), s_(s), p_(p), layout_(layout), heads_(p(&Params::kv_heads, {.at_least = 1})) {}
 
   void run() {
-    Value most = p_(&Params::most_rows, {.at_least = 1}), blocks = (most + (s_.rows - 1)) / s_.rows;
-    Value b = k_.program(0) / blocks, first = k_.program(0) % blocks * s_.rows;
+    Value most = p_(&Params::most_rows, {.at_least = 1}), groups = (most + (s_.rows - 1)) / s_.rows;
+    int stretches = blocks_of_a_row(s_);
+    Value group = k_.program(0) / stretches, b = group / groups, first = group % groups * s_.rows;
+    first_column_ = k_.program(0) % stretches * s_.columns;
     SplitPlan plan(k_, batch_of(s_, p_));
     SplitSequence sequence = plan.sequence(b);
     Value start = plan.start_of(b);
     Value from = plan.part_of(start), to = plan.part_of(start + maximum(sequence.tiles - 1, 0));
-    // The lengths are not attention's work, and no block of it let this kernel start before it had itself waited.
-    k_.dependency_wait();
-    k_.dependents_launch();
-    k_.when((from < to) & (sequence.queries > 0), [&] { add_up(sequence, first, from, to); });
+    Value shared = (from < to) & (sequence.queries > 0);
+    Turn turn = turn_of({sequence, first, from, to}, from);
+    // The lengths are not attention's work, and no block of it let this kernel start before it had itself waited. All
+    // that follows from them is known before the branch: between the wait and the loads there is as good as nothing.
+    k_.when(
+        shared,
+        [&] {
+          k_.dependency_wait();
+          k_.dependents_launch();
+          add_up({sequence, first, from, to}, turn);
+        },
+        [&] { k_.dependency_wait(); });
   }
 
  private:
-  void add_up(const SplitSequence& sequence, const Value& first, const Value& from, const Value& to) {
+  /// What a block adds up: rows of a sequence from `first` on, parts `from` … `to`.
+  struct Task {
+    SplitSequence sequence;
+    Value first, from, to;
+  };
+  /// So many parts as are added up at once: where they lie, and which of them there are.
+  struct Turn {
+    Pointer lse, values;
+    Tile live, live_values;
+  };
+
+  Turn turn_of(const Task& task, const Value& t) const {
     // Row r of the sequence is query r div heads, and of its heads the one that is left.
-    Layout of_parts = layout_.slice(2);
-    Value heads = heads_ * s_.group;
-    auto row = [&](const Layout& l) { return k_.arange(l, 1) + first; };
-    auto live_row = [&](const Layout& l) { return row(l) < sequence.queries * heads; };
-    auto place = [&](const Layout& l, const Tile& part) {
+    Value heads = heads_ * s_.group, slices = heads_ * p_(&Params::row_tiles, {.at_least = 1}), turn = maximum(t, 0);
+    auto row = [&](const Layout& l) { return k_.arange(l, 1) + task.first; };
+    auto part = [&](const Layout& l) { return k_.arange(l, 0) + turn; };
+    auto live = [&](const Layout& l) { return (part(l) <= task.to) & (row(l) < task.sequence.queries * heads); };
+    auto place = [&](const Layout& l) {
       Tile r = row(l), query = r / heads, head = r % heads;
       Tile in_group = query * s_.group + head % s_.group;
       Tile slice = in_group / s_.team_rows * heads_ + head / s_.group;
-      Tile slot = part * 2 + select(part == from, number(part, 1), number(part, 0));
-      Value slices = heads_ * p_(&Params::row_tiles, {.at_least = 1});
+      Tile one = number(part(l), 1), slot = part(l) * 2 + select(part(l) == task.from, one, number(part(l), 0));
       return (wide(slot) * Value(wide(slices)) + wide(slice)) * s_.team_rows + wide(in_group % s_.team_rows);
     };
+    Layout of_parts = layout_.slice(2);
+    Tile column = k_.arange(layout_, 2) + first_column_;
     Pointer lses = p_.tensor(&Params::partial_lse, Elem::f32, 4), data = p_.tensor(&Params::partial, Elem::f32, 16);
+    return {lses + place(of_parts), data + (place(layout_) * s_.dim + wide(column)), live(of_parts),
+            live(layout_) & (column < s_.dim)};
+  }
+
+  void add_up(const Task& task, const Turn& first_turn) {
     // One pass: a turn's parts are loaded together, what was added up before fades where a larger one comes.
-    Value zero = k_.constant(Type::f32, 0);
     enum { most_, sum_, out_ };
-    std::vector<Tile> carried{k_.full(of_parts.slice(0), Value(real(zero, -infinity))), k_.full(of_parts, zero),
-                              k_.full(layout_, zero)};
-    auto total = k_.loop(from, to + 1, k_.constant(Type::i32, s_.parts), carried, [&](Value t, std::vector<Tile>& now) {
-      Value turn = maximum(t, 0);
-      Tile part = k_.arange(of_parts, 0) + turn, live = (part <= to) & live_row(of_parts);
-      Tile lse = k_.load(lses + place(of_parts, part), live, "lse");
-      Tile wide_part = k_.arange(layout_, 0) + turn, column = k_.arange(layout_, 2);
-      Tile wide_live = (wide_part <= to) & live_row(layout_) & (column < s_.dim);
-      Tile values = k_.load(data + (place(layout_, wide_part) * s_.dim + wide(column)), wide_live, "part");
-      lse = select(live, lse, real(lse, -infinity));
-      Tile most = maximum(now[most_], reduce(k_, lse, 0, Reduce::max));
-      Tile base = select(most == -infinity, real(most, 0), most);
-      Tile faded = fast(MachineOp::exp2_fast, now[most_] - base), weight = fast(MachineOp::exp2_fast, lse - base);
-      now[most_] = most;
-      now[sum_] = now[sum_] * faded + weight;
+    auto take = [&](const Turn& turn, std::vector<Tile>& now) {
+      Tile lse = k_.load(turn.lse, turn.live, "lse");
+      Tile values = k_.load(turn.values, turn.live_values, "part");
+      lse = select(turn.live, lse, real(lse, -infinity));
+      Tile most = reduce(k_, lse, 0, Reduce::max);
+      if (!now.empty()) most = maximum(now[most_], most);
+      Tile base = select(most == -infinity, real(most, 0), most), weight = fast(MachineOp::exp2_fast, lse - base);
       // Selected away, not multiplied: what a part without keys left is of no matter.
-      now[out_] = now[out_] * faded + select(weight > 0.0, values, real(values, 0)) * weight;
-    });
+      Tile out = select(weight > 0.0, values, real(values, 0)) * weight;
+      if (now.empty()) {
+        now = {most, weight, out};
+        return;
+      }
+      Tile faded = fast(MachineOp::exp2_fast, now[most_] - base);
+      now = {most, now[sum_] * faded + weight, now[out_] * faded + out};
+    };
+    std::vector<Tile> carried;
+    take(first_turn, carried);
+    auto total = k_.loop(task.from + s_.parts, task.to + 1, k_.constant(Type::i32, s_.parts), carried,
+                         [&](Value t, std::vector<Tile>& now) { take(turn_of(task, t), now); });
     Tile base = select(total[most_] == -infinity, real(total[most_], 0), total[most_]);
-    write(sequence, first, base, reduce(k_, total[sum_], 0, Reduce::sum), reduce(k_, total[out_], 0, Reduce::sum));
+    Tile sum = reduce(k_, total[sum_], 0, Reduce::sum), out = reduce(k_, total[out_], 0, Reduce::sum);
+    write(task.sequence, task.first, base, sum, out);
   }
 
   void write(const SplitSequence& sequence, const Value& first, const Tile& base, const Tile& sum, const Tile& out) {
@@ -109,7 +138,7 @@ class Program {
       total = total + fast(MachineOp::exp2_fast, sink - base);
     }
     Tile share = select(total > 0.0, fast(MachineOp::rcp_fast, total), real(total, 0));
-    Tile column = k_.arange(l, 2);
+    Tile column = k_.arange(l, 2) + first_column_;
     // The warps that added up different parts all know the sum: one of them writes it.
     Slot free = l.free_bits();
     Value writes = (k_.thread() & (free.lane | free.warp << 5)) == 0;
@@ -127,18 +156,18 @@ class Program {
   Spec s_;
   const Parameters& p_;
   Layout layout_;  // [parts, rows, dim]
-  Value heads_;
+  Value heads_, first_column_;
 };
 
 }  // namespace
 
 void emit(Kernel& k, const Spec& s) {
-  int dim = static_cast<int>(std::bit_ceil(static_cast<unsigned>(s.dim)));
-  int vec = std::min(4, dim), lanes = std::min(32, dim / vec);
-  int along = std::min(s.parts, 8), warps = along * s.rows;
+  // Lanes stand along columns, then parts, then rows; what rows they leave, warps take.
+  int vec = std::min(4, s.columns), columns = s.columns / vec;
+  int rows = std::clamp(32 / columns * s.along / s.parts, 1, s.rows), warps = s.along * s.rows / rows;
   auto p = k.begin<Params>("combine", 32 * warps);
-  Layout layout =
-      Layout::blocked({s.parts, s.rows, dim}, {1, 1, vec}, {1, 32 / lanes, lanes}, {along, s.rows, 1}, {2, 1, 0});
+  Layout layout = Layout::blocked({s.parts, s.rows, s.columns}, {1, 1, vec}, {32 / columns / rows, rows, columns},
+                                  {s.along, s.rows / rows, 1}, {2, 1, 0});
   Program(k, s, p, layout).run();
   k.end();
 }

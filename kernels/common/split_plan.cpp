@@ -4,6 +4,7 @@ namespace pagejit {
 namespace {
 
 constexpr std::int64_t most_keys = 0x7fffffff - 1024;
+constexpr int lanes = 32;
 
 Value lane_of(Kernel& k) {
   return k.thread() & 31;
@@ -41,11 +42,13 @@ Value votes(Kernel& k, const Value& yes) {
 }  // namespace
 
 SplitPlan::SplitPlan(Kernel& k, const SplitBatch& batch) : k_(k), batch_(batch) {
+  Value b = lane_of(k);
+  ends_ = sum_to_here(k, tiles_of(b, b < batch.batch));
   total_ = start_of(batch.batch);
-  Value worthwhile = (total_ + (batch.least - 1)) / batch.least;
-  Value parts = maximum(minimum(batch.parts, worthwhile), 1);
-  size_ = total_ / parts;
-  longer_ = total_ % parts;
+  // By what is known before the lengths are: little of such a division has to wait for them.
+  Value even = total_ / batch.parts, few = total_ < batch.parts * batch.least;
+  size_ = Value(select(few, batch.least, even));
+  longer_ = Value(select(few, k.constant(Type::i32, 0), total_ - even * batch.parts));
 }
 
 SplitSequence SplitPlan::sequence(const Value& b) const {
@@ -83,27 +86,35 @@ Value SplitPlan::part_of(const Value& tile) const {
 }
 
 Value SplitPlan::start_of(const Value& b) const {
-  Value zero = k_.constant(Type::i32, 0);
-  auto sums = k_.loop(zero, b, k_.constant(Type::i32, 32), {zero}, [&](Value first, std::vector<Tile>& sum) {
-    Value before = first + lane_of(k_);
-    sum[0] = sum[0] + tiles_of(before, before < b);
-  });
-  return sum_of_lanes(k_, Value(sums[0]));
+  Value zero = k_.constant(Type::i32, 0), step = k_.constant(Type::i32, lanes);
+  Value last = k_.machine(MachineOp::shuffle_index, {ends_, Value(minimum(b, step) - 1)})[0];
+  Value start(select(b > 0, maximum(last, 0), zero));
+  return Value(k_.when(b > step, {start}, [&](std::vector<Tile>& now) {
+    auto sums = k_.loop(step, b, step, {zero}, [&](Value first, std::vector<Tile>& sum) {
+      Value before = maximum(first, 0) + lane_of(k_);
+      sum[0] = sum[0] + tiles_of(before, before < b);
+    });
+    now[0] = now[0] + sum_of_lanes(k_, Value(sums[0]));
+  })[0]);
 }
 
 SplitPlan::Found SplitPlan::find(const Value& from, const Value& to) const {
-  Value zero = k_.constant(Type::i32, 0), last_tile = to - 1;
+  Value zero = k_.constant(Type::i32, 0), step = k_.constant(Type::i32, lanes), last_tile = to - 1;
   enum { before_, first_, last_, start_ };
-  std::vector<Tile> carried(4, zero);
-  auto found = k_.loop(zero, batch_.batch, k_.constant(Type::i32, 32), carried, [&](Value b0, std::vector<Tile>& now) {
-    Value b = b0 + lane_of(k_), live = b < batch_.batch;
-    Value end = Value(now[before_]) + sum_to_here(k_, tiles_of(b, live));
+  auto count = [&](const Value& end, const Value& live, std::vector<Tile>& now) {
     Value over = live & (end <= from);
     now[first_] = now[first_] + votes(k_, over);
     now[last_] = now[last_] + votes(k_, live & (end <= last_tile));
     Value start = k_.machine(MachineOp::reduce_max, {Value(select(over, end, zero))})[0];
     now[start_] = maximum(Value(now[start_]), start);
-    now[before_] = shuffled(k_, MachineOp::shuffle_index, end, 31);
+    now[before_] = shuffled(k_, MachineOp::shuffle_index, end, lanes - 1);
+  };
+  std::vector<Tile> counted(4, zero);
+  count(ends_, lane_of(k_) < batch_.batch, counted);
+  auto found = k_.loop(step, batch_.batch, step, counted, [&](Value b0, std::vector<Tile>& now) {
+    Value b = maximum(b0, 0) + lane_of(k_), live = b < batch_.batch;
+    Value end = Value(now[before_]) + sum_to_here(k_, tiles_of(b, live));
+    count(end, live, now);
   });
   Value first = maximum(Value(found[first_]), 0), some = from < to;
   return {first, Value(select(some, Value(found[last_]), first - 1)), maximum(Value(found[start_]), 0)};

@@ -2,9 +2,9 @@
 //
 // Sequence b is tiles_b tiles of `keys` neighbouring keys, at least one if it has queries. The tiles of all sequences
 // stand behind one another, T in all, and part p of P has those from first(p) up to first(p + 1), equal numbers but for
-// one. A sequence that lies in one part is finished there; the others are merged, part by part in order. All of it
-// follows from the lengths, so every kernel that needs it works it out for itself: nothing is stale in a captured
-// graph.
+// one; where that would be less than `least` tiles, as many each as long as there are any. A sequence that lies in one
+// part is finished there; the others are merged, part by part in order. All of it follows from the lengths, so every
+// kernel that needs it works it out for itself: nothing is stale in a captured graph.
 #pragma once
 #include "compiler/kernel.h"
 
@@ -19,7 +19,7 @@ struct SplitBatch {
   bool window = false;   // keys more than `left` before a sequence's first query are left out
   Value left;            // i32
   int keys = 16;         // of a tile
-  Value parts, least;    // i32: how many parts at most, and how many tiles make it worth having another one
+  Value parts, least;    // i32: how many parts at most, and of how many tiles at least; the product below 2^31
 };
 
 /// One sequence: what all its queries and keys are counted by.
@@ -54,6 +54,7 @@ class SplitPlan {
 
   Kernel& k_;
   SplitBatch batch_;
+  Value ends_;                   // of the first sequences, one a lane: the first tile after each
   Value total_, size_, longer_;  // tiles; of a part, rounded down; how many parts have one more
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/attend/host.h"
 #include "tests/kernels/arguments.h"
 
 namespace pagejit::tests {
@@ -230,6 +231,20 @@ TEST_CASE("attention arguments: the workspace of one batch is that of any other"
   }
 }
 
+TEST_CASE("attention arguments: equal sequences have equal numbers of parts, which are added up in whole turns") {
+  DecodeArgs a = good();
+  a.query_indptr = {}, a.max_queries = 0;
+  for (std::int64_t sequences : {1, 2, 8, 16, 64, 128}) {
+    for (Tensor* t : {&a.q, &a.out, &a.lse, &a.block_table, &a.lengths}) t->shape[0] = sequences;
+    attend::Plan plan;
+    attend::plan_without_workspace(a, Chip{132}, plan);
+    CAPTURE(sequences);
+    std::int64_t parts = plan.params.parts, each = parts / sequences;
+    CHECK((parts % sequences == 0 || sequences % parts == 0));
+    CHECK((each <= plan.then.spec.parts || each % plan.then.spec.parts == 0));
+  }
+}
+
 TEST_CASE("attention arguments: an empty batch is launched not at all") {
   Recorder r;
   DecodeArgs a = good();
@@ -250,7 +265,7 @@ TEST_CASE("attention arguments: batch, lengths, strides and scales share a kerne
     a.k_cache.stride[0] *= n, a.scale = static_cast<float>(n), a.window_left = n, a.softcap = 1 + static_cast<float>(n);
     r.context.prepare(a);
     std::uint64_t first = r.backend->compiles;
-    CHECK(first == 3);  // attention's, and two that put parts together, for many sequences or few
+    CHECK(first == 4);  // attention's, and three that put few, some or many parts of a sequence together
     a.q.stride[0] *= 2;
     r.context.prepare(a);
     CHECK(r.backend->compiles == first);

@@ -13,8 +13,9 @@ TEST_CASE("attention: nothing spills, on any target") {
                                  "attend quant=int8 k=u8 v=u8 stages=4 teams=2",
                                  "attend quant=int4 k=u8 v=u8 stages=4 teams=4",
                                  "attend quant=fp8 k=e4m3 v=e4m3 stages=4 teams=2",
-                                 "combine parts=4 rows=2",
-                                 "combine parts=64 rows=1"};
+                                 "combine parts=4 rows=8 columns=128",
+                                 "combine parts=16 rows=8 columns=16",
+                                 "combine parts=64 rows=1 columns=32 along=4"};
   check_no_spills(lines, "attention", lines.size());
 }
 

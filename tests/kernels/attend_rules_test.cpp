@@ -3,6 +3,8 @@
 
 #include "tests/kernels/attend_case.h"
 #include "tests/kernels/emulated.h"
+#include "tests/kernels/grid.h"
+#include "tests/support/seed.h"
 
 namespace pagejit::tests {
 namespace {
@@ -20,6 +22,22 @@ TEST_CASE("attention: each head of each sequence sums its values, weighted by th
 TEST_CASE("attention: a sequence that is split among teams comes to the same, whatever the split") {
   for (int parts : {2, 3, 7})
     CHECK(result_of({.lengths = {100, 0, 33, 1, 150}, .tuning = {.parts = parts, .least = 1}}) == "");
+}
+
+TEST_CASE("attention: a sequence in more parts than are added up at once comes to the same") {
+  for (auto [length, parts] : {std::pair{2300, 70}, {700, 20}, {200, 6}})
+    CHECK(result_of({.heads = 4, .kv_heads = 1, .lengths = {length}, .tuning = {.parts = parts, .least = 1}}) == "");
+  // Parts of 5 for each sequence on average, and 18 of the first one.
+  CHECK(result_of({.heads = 4, .kv_heads = 1, .lengths = {600, 40, 40, 40}, .tuning = {.parts = 20, .least = 1}}) ==
+        "");
+}
+
+TEST_CASE("attention: of more sequences than a warp has lanes each part finds its own") {
+  std::vector<std::int64_t> lengths;
+  auto random = random_for("attention: many sequences");
+  for (int i = 0; i < 75; ++i) lengths.push_back(pick(random, 0, 90));
+  for (int parts : {5, 40})
+    CHECK(result_of({.heads = 2, .kv_heads = 1, .lengths = lengths, .tuning = {.parts = parts, .least = 2}}) == "");
 }
 
 TEST_CASE("attention: MLA's V is the first part of K's row") {
