@@ -140,14 +140,20 @@ Pointer Kernel::tensor(int index, Elem elem, int aligned) {
   return Pointer(elem, static_cast<int>(b.sites.size()) - 1, Space::global, base, {});
 }
 
-Pointer Kernel::shared(std::string_view name, Elem elem, int elements) {
+Value Kernel::map(int index) {
   Builder& b = *builder_;
-  int at = b.shared_bytes;
-  int size = (elements * bytes(elem) + 15) / 16 * 16;
-  b.shared_bytes += size * b.teams;
+  return Value(*this, Type::i64,
+               plain(b.lowering.param_address(b.ir, b.fields[static_cast<std::size_t>(index)].offset)));
+}
+
+Pointer Kernel::shared(std::string_view name, Elem elem, int elements, int aligned) {
+  Builder& b = *builder_;
+  auto up = [&](int n) { return (n + aligned - 1) / aligned * aligned; };
+  int at = up(b.shared_bytes), size = up(elements * bytes(elem));
+  b.shared_bytes = at + size * b.teams;
   b.sites.push_back({std::string(name), elem, Space::shared, -1, at, size * (b.teams - 1) + elements * bytes(elem)});
   llvm::Value* window = b.lowering.shared_base(b.ir);
-  Value base(*this, Type::i32, {window, at, -1, Facts::range(0, 1 << 20, 16)});
+  Value base(*this, Type::i32, {window, at, -1, Facts::range(0, 1 << 20, aligned)});
   if (b.teams > 1) base = base + team() * size;
   return Pointer(elem, static_cast<int>(b.sites.size()) - 1, Space::shared, base, {});
 }

@@ -75,6 +75,8 @@ class Kernel {
     Pointer tensor(DevicePtr P::*member, Elem elem, int aligned = 0) const {
       return k_.tensor(param_index(member), elem, aligned);
     }
+    /// The address of a tensor's map, as the copy engine takes it: i64.
+    Value map(TensorMap P::*member) const { return k_.map(param_index(member)); }
 
    private:
     Kernel& k_;
@@ -127,8 +129,9 @@ class Kernel {
   /// Brings the element's line into L2, for whoever loads it later. Must be an address that may be read.
   void prefetch(const Pointer& at);
 
-  /// `elements` of shared memory, 16-byte aligned; contents undefined until written.
-  Pointer shared(std::string_view name, Elem elem, int elements);
+  /// `elements` of shared memory, 16-byte aligned or more (a power of two, at most 1,024); contents undefined until
+  /// written.
+  Pointer shared(std::string_view name, Elem elem, int elements, int aligned = 16);
   /// Copies global to shared without passing registers: pieces as wide as both sides' facts allow (4, 8 or 16 bytes;
   /// less is refused). Where `mask` is false the piece is filled with zeros. Arrives after commit and wait.
   void copy_async(const Pointer& to, const Pointer& from, const Tile& mask);
@@ -150,6 +153,7 @@ class Kernel {
   void start(std::string_view name, std::span<const ParamField> fields, int bytes, int threads, int teams);
   Value parameter(int index, Promise promise);
   Pointer tensor(int index, Elem elem, int aligned);
+  Value map(int index);
   std::unique_ptr<Builder> builder_;
 };
 

@@ -53,6 +53,9 @@ class Lowering {
   /// The parameter at `offset` as a value of `type` (pointers are i64).
   virtual llvm::Value* param(llvm::IRBuilder<>& b, int offset, llvm::Type* type) = 0;
 
+  /// Where the parameter at `offset` lies (i64): for those that are read by address.
+  virtual llvm::Value* param_address(llvm::IRBuilder<>& b, int offset) = 0;
+
   /// One machine operation. Several results come as a struct value. Throws Error(unsupported) where the target lacks
   /// it.
   virtual llvm::Value* op(llvm::IRBuilder<>& b, MachineOp op, llvm::ArrayRef<llvm::Value*> operands) = 0;

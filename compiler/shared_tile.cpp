@@ -37,10 +37,14 @@ std::optional<Matrices> matrices(const Layout& placed) {
 
 }  // namespace
 
-SharedTile::SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages)
+SharedTile::SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages, bool boxes)
     : kernel_(k),
       placement_(Placement::swizzled(rows, columns, bytes(elem))),
-      memory_(k.shared(name, elem, rows * columns * stages)) {}
+      memory_(k.shared(name, elem, rows * columns * stages, boxes ? 1024 : 16)) {}
+
+Value SharedTile::row(int row, const Value& stage) const {
+  return Value((memory_ + (stage * placement_.elements() + row * columns())).address());
+}
 
 SharedTile SharedTile::as(Elem elem) const {
   int columns = placement_.shape()[1] * bytes(memory_.elem()) / bytes(elem);

@@ -7,7 +7,8 @@ namespace pagejit {
 
 class SharedTile {
  public:
-  SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages = 1);
+  /// `boxes`: the copy engine brings its rows, of at most 128 bytes: it swizzles them alike, by their address.
+  SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages = 1, bool boxes = false);
 
   /// The same memory as elements of another size: a row of u8 is a row of a quarter as many i32.
   SharedTile as(Elem elem) const;
@@ -15,6 +16,8 @@ class SharedTile {
 
   /// Where each element of a [rows, columns] tile of `layout` lies.
   Pointer at(const Layout& layout, const Value& stage) const;
+  /// Where a row begins, of a tile for boxes: bytes. So many rows fill lines of 128 bytes.
+  Value row(int row, const Value& stage) const;
   /// Where several threads hold an element, one of them writes it.
   void store(const Tile& data, const Value& stage) const;
   /// Copies past registers (Kernel::copy_async) as `layout` says, each element by one thread; zeros where `mask` is

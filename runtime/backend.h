@@ -6,6 +6,7 @@
 
 #include "runtime/base/artifact.h"
 #include "runtime/base/request.h"
+#include "runtime/base/tensor_map.h"
 
 namespace pagejit {
 
@@ -62,6 +63,8 @@ class Backend {
   /// One launch: facts().param_bytes at `params` are passed by value. No allocation, no lock, no synchronisation.
   virtual void launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) = 0;
   virtual bool capturing(Stream stream) = 0;
+  /// The tensor as kernels of this backend take it. False if the copy engine cannot walk it, or there is none.
+  virtual bool describe(const BoxedTensor&, TensorMap&) const { return false; }
 
   // Plain memory, for hosts that have no allocator of their own (the demo, the bench, tests).
   virtual void* allocate(std::size_t bytes, const char* label) = 0;  // contents count as uninitialised

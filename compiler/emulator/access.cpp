@@ -105,22 +105,38 @@ const Place& Block::global_place(std::uint64_t address) {
   return stray_global_;
 }
 
-unsigned char* Block::access(Thread& t, const Place& p, std::uint64_t address, int bytes, Touch how) {
+/// Whether the access is aligned and inside the tensor.
+bool Block::in_place(Thread& t, const Place& p, std::uint64_t address, int bytes, bool write) {
   step(t);
-  bool write = how != Touch::read;
   auto size = static_cast<std::uint64_t>(bytes);
   if ((address & (size - 1)) != 0 && (size & (size - 1)) == 0)
-    return refuse(t, p, address, bytes, write, Finding::Kind::misaligned,
-                  fmt::format("its address is {} bytes past a multiple of {}", address % size, bytes));
-  std::uint64_t at = address - p.start;
-  if (at >= p.bytes || size > p.bytes - at)
-    return refuse(t, p, address, bytes, write, Finding::Kind::out_of_bounds, "");
+    refuse(t, p, address, bytes, write, Finding::Kind::misaligned,
+           fmt::format("its address is {} bytes past a multiple of {}", address % size, bytes));
+  else if (std::uint64_t at = address - p.start; at >= p.bytes || size > p.bytes - at)
+    refuse(t, p, address, bytes, write, Finding::Kind::out_of_bounds, "");
+  else
+    return true;
+  return false;
+}
+
+unsigned char* Block::access(Thread& t, const Place& p, std::uint64_t address, int bytes, Touch how) {
+  bool write = how != Touch::read;
+  if (!in_place(t, p, address, bytes, write)) return nullptr;
   if (how != Touch::write && !readable(t, p, address, bytes)) return nullptr;
   if (launch_->check_races && !clocks_.exhausted()) check_race(t, p, address, bytes, how);
-  if (write && !all_zero(p.state + at, bytes))
-    for (int i = 0; i < bytes; ++i)
-      p.state[at + static_cast<std::uint64_t>(i)] &= static_cast<unsigned char>(~state::unwritten);
-  return p.data + at;
+  unsigned char* s = p.state + (address - p.start);
+  if (write && !all_zero(s, bytes)) {
+    // What was copied to shared memory from poisoned bytes is gone; poisoned bytes of a tensor stay so.
+    unsigned char over = p.site->space == Space::shared ? state::unwritten | state::poisoned : state::unwritten;
+    for (int i = 0; i < bytes; ++i) s[i] &= static_cast<unsigned char>(~over);
+  }
+  return p.data + (address - p.start);
+}
+
+const unsigned char* Block::look(Thread& t, const Place& p, std::uint64_t address, int bytes) {
+  if (!in_place(t, p, address, bytes, false)) return nullptr;
+  if (launch_->check_races && !clocks_.exhausted()) check_race(t, p, address, bytes, Touch::read);
+  return p.data + (address - p.start);
 }
 
 bool Block::readable(Thread& t, const Place& p, std::uint64_t address, int bytes) {

@@ -179,6 +179,17 @@ void EmulatorBackend::launch(const LoadedKernel& kernel, Grid grid, const void* 
   for (Finding& f : found) inside_->findings.push_back(std::move(f));
 }
 
+bool EmulatorBackend::describe(const BoxedTensor& t, TensorMap& out) const {
+  static_assert(sizeof(BoxedTensor) <= sizeof(TensorMap) && std::is_trivially_copyable_v<BoxedTensor>);
+  constexpr std::int64_t most_stride = std::int64_t{1} << 40, most_size = std::int64_t{1} << 32;
+  bool sound = t.data.address % 16 == 0 && t.box[0] * t.elem_bytes == t.swizzle;
+  for (std::int64_t size : t.sizes) sound &= size >= 1 && size <= most_size;
+  for (std::int64_t stride : t.strides) sound &= stride >= 0 && stride < most_stride && stride % 16 == 0;
+  for (int size : t.box) sound &= size >= 1 && size <= 256;
+  if (sound) std::memcpy(&out, &t, sizeof t);
+  return sound;
+}
+
 void* EmulatorBackend::allocate(std::size_t bytes, const char* label) {
   std::lock_guard lock(inside_->mutex);
   return inside_->memory.allocate(bytes, label);

@@ -38,6 +38,7 @@ class EmulatorBackend final : public Backend {
   /// Returns when all is done. Throws Error(argument) for a grid that a driver would refuse.
   void launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) override;
   bool capturing(Stream) override { return false; }
+  bool describe(const BoxedTensor& tensor, TensorMap& out) const override;
 
   void* allocate(std::size_t bytes, const char* label) override;
   void release(void* pointer) override;

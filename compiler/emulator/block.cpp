@@ -62,6 +62,7 @@ void Block::run(std::uint32_t x, std::uint32_t y, std::uint32_t z) {
   for (int i = 0; i < live_; ++i) prepare(*threads_[static_cast<std::size_t>(i)]);
   for (Warp& w : warps_) w.runnable = ~0u, w.arrived = 0, w.mixed = false;
   barriers_.fill({});
+  mbarriers_.clear();
   clocks_.reset(static_cast<int>(warps_.size()));
   std::fill(window_state_.begin(), window_state_.end(), state::unwritten);
   bool progress = true;
@@ -70,6 +71,7 @@ void Block::run(std::uint32_t x, std::uint32_t y, std::uint32_t z) {
     for (int w = 0; w < static_cast<int>(warps_.size()) && !stopped_; ++w) progress |= run_warp(w);
   }
   if (live_ > 0 && !stopped_) report_divergence();
+  if (live_ == 0 && !stopped_) check_copies_taken();
 }
 
 /// Runs the lanes of a warp until none can go on.
@@ -98,8 +100,14 @@ void Block::release(int warp, std::uint32_t lanes) {
 
 /// "threads 0-31 wait at barrier 0; threads 32-63 have returned".
 std::string Block::positions() const {
-  auto say = [](const Thread& t) -> std::string {
+  auto say = [this](const Thread& t) -> std::string {
     if (t.waiting == Waiting::at_barrier) return fmt::format("wait at barrier {}", t.barrier);
+    if (t.waiting == Waiting::at_mbarrier) {
+      auto at = static_cast<std::uint32_t>(t.barrier);
+      const MBarrier& m = mbarriers_.at(at);
+      return fmt::format("wait at the mbarrier {} bytes into shared memory, for {} arrivals and {} bytes",
+                         at - window_base, m.missing, m.bytes);
+    }
     if (t.waiting == Waiting::in_warp) return fmt::format("wait in {}", row(t.op).name);
     return "have returned";
   };

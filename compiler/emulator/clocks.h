@@ -30,6 +30,16 @@ class Clocks {
     });
     for_each(mask, [&](int w) { seen_[index(w)] = known; });
   }
+  /// What a warp knows, handed over without a meeting: by one thread, while the others of its warp go on. So what the
+  /// warp does at its present time is not part of it.
+  using Known = std::array<std::uint32_t, most_warps>;
+  void tell(int warp, Known& known) const {
+    for (int x = 0; x < warps_; ++x) known[index(x)] = std::max(known[index(x)], seen_[index(warp)][index(x)]);
+  }
+  void learn(int warp, const Known& known) {
+    for (int x = 0; x < warps_; ++x) at(warp, x) = std::max(at(warp, x), known[index(x)]);
+    exhausted_ |= at(warp, warp) >= most;
+  }
   std::uint32_t now(int warp) const { return seen_[index(warp)][index(warp)]; }
   /// Is what `warp` did at its time `clock` before what `observer` does now?
   bool ordered(int warp, std::uint32_t clock, int observer) const {

@@ -115,6 +115,12 @@ i32 emu_reduce_max(void* t, i32 value) {
   });
 }
 
+i32 emu_elect(void* t) {
+  return collective(t, MachineOp::elect, 0, 0, [](Warp& w) {
+    for (std::size_t lane = 0; lane < 32; ++lane) w.out[lane][0] = lane == 0;
+  });
+}
+
 template <class Change>
 i32 shared_atomic(void* t, i32 address, Change change) {
   u32 at = bits(address);
@@ -152,6 +158,30 @@ void emu_copy_async_commit(void* t) {
 void emu_copy_async_wait(void* t, i32 pending) {
   self(t).block->copy_wait(self(t), pending);
 }
+
+void emu_mbarrier_init(void* t, i32 at, i32 arrivals) {
+  self(t).block->mbarrier_init(self(t), bits(at), arrivals);
+}
+void emu_mbarrier_arrive(void* t, i32 at) {
+  self(t).block->mbarrier_arrive(self(t), bits(at), 0);
+}
+void emu_mbarrier_expect(void* t, i32 at, i32 bytes) {
+  self(t).block->mbarrier_arrive(self(t), bits(at), bytes);
+}
+void emu_mbarrier_wait(void* t, i32 at, i32 parity) {
+  self(t).block->mbarrier_wait(self(t), bits(at), parity);
+}
+void emu_copy_bulk(void* t, i32 shared, i64 global, i32 bytes, i32 barrier) {
+  self(t).block->copy_bulk(self(t), bits(shared), static_cast<u64>(global), bytes, bits(barrier));
+}
+void emu_copy_box(void* t, i32 shared, i64 map, i32 c0, i32 c1, i32 c2, i32 c3, i32 barrier) {
+  const auto& tensor = *reinterpret_cast<const BoxedTensor*>(static_cast<std::uintptr_t>(map));
+  self(t).block->copy_box(self(t), bits(shared), tensor, {c0, c1, c2, c3}, bits(barrier));
+}
+void emu_prefetch_map(void*, i64) {}
+// There is one way to memory here.
+void emu_mbarrier_init_fence(void*) {}
+void emu_async_fence(void*) {}
 
 void mma(void* t, float* d, MachineOp op, const LaneWords& in, Block::Work work) {
   const LaneWords& out = self(t).block->collective(self(t), op, in, work);

@@ -37,6 +37,11 @@ class EmulatorLowering final : public Lowering {
     return b.CreateAlignedLoad(type, at, llvm::Align(type->getScalarSizeInBits() / 8));
   }
 
+  llvm::Value* param_address(llvm::IRBuilder<>& b, int offset) override {
+    return b.CreateAdd(b.CreatePtrToInt(function_->getArg(1), b.getInt64Ty()),
+                       b.getInt64(static_cast<std::uint64_t>(offset)));
+  }
+
   llvm::Value* op(llvm::IRBuilder<>& b, MachineOp op, llvm::ArrayRef<llvm::Value*> operands) override;
   llvm::Value* load(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, llvm::Value* mask) override;
   void store(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, llvm::Value* value,

@@ -3,6 +3,7 @@
 // Blocks run one after another and the threads of a block in a fixed order, so that every run finds the same things.
 #pragma once
 #include <array>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -56,7 +57,25 @@ struct AsyncCopy {
   std::array<unsigned char, 16> data;
 };
 
-enum class Waiting : unsigned char { none, at_barrier, in_warp, done };
+/// One bulk copy, from its issue to the end of its mbarrier's phase.
+struct BulkCopy {
+  std::uint32_t shared;
+  int thread;
+  std::vector<unsigned char> data, state;  // of each byte; what may not be read is no sooner found than it is read
+};
+
+/// What 8 bytes of shared memory stand for once they are an mbarrier.
+struct MBarrier {
+  int arrivals = 0, missing = 0;    // of threads: in a phase, and in this one
+  std::int64_t bytes = 0;           // announced and not there; below 0: there before they were announced
+  std::uint32_t phase = 0;          // the one that goes on
+  std::vector<BulkCopy> under_way;  // those of this phase
+  std::vector<BulkCopy> arrived;    // those of the last, until somebody waits for it
+  Clocks::Known coming{}, known{};  // what was done before the arrivals of this phase, and of all ended ones
+  std::vector<int> waiting;         // threads
+};
+
+enum class Waiting : unsigned char { none, at_barrier, at_mbarrier, in_warp, done };
 
 class Block;
 
@@ -65,7 +84,7 @@ struct Thread {
   int id = 0, warp = 0, lane = 0;
   Fiber fiber;
   Waiting waiting = Waiting::none;
-  int barrier = 0;  // at_barrier: which
+  int barrier = 0;  // at_barrier: which; at_mbarrier: its address
   MachineOp op{};   // in_warp: in which operation
   std::vector<AsyncCopy> copies;
   std::uint32_t group = 0;  // copies issued now belong to this one
@@ -104,12 +123,21 @@ class Block {
 
   /// Gives where the bytes lie if the access may be made, else null and a finding.
   unsigned char* access(Thread& t, const Place& p, std::uint64_t address, int bytes, Touch how);
+  /// The same for reading, whatever state the bytes are in.
+  const unsigned char* look(Thread& t, const Place& p, std::uint64_t address, int bytes);
   const Place& place(int site, std::uint64_t address);
   const Place& shared_place(std::uint64_t address) const;  // for operations that do not say their site
   const Place& global_place(std::uint64_t address);
 
   void copy_async(Thread& t, std::uint32_t shared, std::uint64_t global, int bytes, int read);
   void copy_wait(Thread& t, int groups_pending);
+
+  void mbarrier_init(Thread& t, std::uint32_t at, int arrivals);
+  void mbarrier_arrive(Thread& t, std::uint32_t at, int bytes);
+  void mbarrier_wait(Thread& t, std::uint32_t at, int parity);
+  void copy_bulk(Thread& t, std::uint32_t shared, std::uint64_t global, int bytes, std::uint32_t barrier);
+  void copy_box(Thread& t, std::uint32_t shared, const BoxedTensor& tensor, const std::array<std::int32_t, 4>& first,
+                std::uint32_t barrier);
 
  private:
   static void thread_main(void* thread);
@@ -118,6 +146,13 @@ class Block {
   void wait(Thread& t, Waiting how);
   void release(int warp, std::uint32_t lanes);
   void complete(Barrier& barrier, int id, Thread& last);
+  MBarrier* mbarrier(Thread& t, std::uint32_t at);
+  bool bring(Thread& t, BulkCopy& copy, std::size_t at, std::uint64_t global);
+  void start(Thread& t, MBarrier& m, BulkCopy copy);
+  void end_phase(MBarrier& m);
+  void take(MBarrier& m);
+  void check_copies_taken();
+  void refuse_mbarrier(Thread& t, std::uint32_t at, std::string detail);
   void report_divergence();
   std::string positions() const;
 
@@ -130,6 +165,7 @@ class Block {
   void report(Thread* running, Finding finding);
   unsigned char* refuse(Thread& t, const Place& p, std::uint64_t address, int bytes, bool write, Finding::Kind kind,
                         std::string detail);
+  bool in_place(Thread& t, const Place& p, std::uint64_t address, int bytes, bool write);
   bool readable(Thread& t, const Place& p, std::uint64_t address, int bytes);
   void check_race(Thread& t, const Place& p, std::uint64_t address, int bytes, Touch how);
   Place make_place(const Site& site);
@@ -139,6 +175,7 @@ class Block {
   std::vector<std::unique_ptr<Thread>> threads_;
   std::vector<Warp> warps_;
   std::array<Barrier, 16> barriers_;
+  std::map<std::uint32_t, MBarrier> mbarriers_;  // by address
   Clocks clocks_;
   std::vector<Place> places_;
   Place stray_shared_, stray_global_;  // what an address in no tensor is said to belong to

@@ -5,6 +5,8 @@
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/Module.h>
 
+#include <algorithm>
+
 #include "compiler/nvptx/memory.h"
 #include "runtime/base/error.h"
 
@@ -35,6 +37,7 @@ class NvptxLowering final : public Lowering {
   llvm::Function* begin(llvm::Module& module, llvm::IRBuilder<>& b, std::string_view name,
                         std::span<const ParamField> fields, int bytes, int block) override;
   llvm::Value* param(llvm::IRBuilder<>& b, int offset, llvm::Type* type) override;
+  llvm::Value* param_address(llvm::IRBuilder<>& b, int offset) override;
   llvm::Value* op(llvm::IRBuilder<>& b, MachineOp op, llvm::ArrayRef<llvm::Value*> operands) override;
   llvm::Value* load(llvm::IRBuilder<>& b, const Access& a, llvm::Value* address, llvm::Value* mask) override {
     return nvptx::load(b, a, address, mask);
@@ -53,6 +56,7 @@ class NvptxLowering final : public Lowering {
 };
 
 llvm::Type* field_type(llvm::IRBuilder<>& b, const ParamField& field) {
+  if (field.type == ParamType::map) return llvm::ArrayType::get(b.getInt64Ty(), sizeof(TensorMap) / 8);
   if (field.type == ParamType::f32) return b.getFloatTy();
   return field.size == 8 ? b.getInt64Ty() : b.getInt32Ty();
 }
@@ -82,7 +86,10 @@ llvm::Function* NvptxLowering::begin(llvm::Module& module, llvm::IRBuilder<>& b,
   function_->addFnAttr("nvvm.reqntid", fmt::format("{}", block));
   function_->addFnAttr(llvm::Attribute::NoUnwind);
   llvm::AttrBuilder by_value(context);
-  by_value.addByValAttr(params).addAlignmentAttr(llvm::Align(8)).addAttribute("nvvm.grid_constant");
+  bool maps = std::any_of(fields.begin(), fields.end(), [](const auto& f) { return f.type == ParamType::map; });
+  by_value.addByValAttr(params)
+      .addAlignmentAttr(llvm::Align(maps ? alignof(TensorMap) : 8))
+      .addAttribute("nvvm.grid_constant");
   by_value.addAttribute(llvm::Attribute::ReadOnly).addAttribute(llvm::Attribute::NoAlias);
   function_->addParamAttrs(0, by_value);
   function_->getArg(0)->setName("params");
@@ -99,6 +106,15 @@ llvm::Value* NvptxLowering::param(llvm::IRBuilder<>& b, int offset, llvm::Type* 
   auto* load = at.CreateAlignedLoad(type, where, llvm::Align(type->getScalarSizeInBits() / 8));
   load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(at.getContext(), {}));
   return load;
+}
+
+// By its name in PTX: a pointer that escapes would have LLVM read all other parameters through it as well.
+llvm::Value* NvptxLowering::param_address(llvm::IRBuilder<>& b, int offset) {
+  std::string code = fmt::format("{{ .reg .b64 at; mov.b64 at, {}_param_0; cvta.param.u64 $0, at; }}",
+                                 std::string_view(function_->getName()));
+  auto* type = llvm::FunctionType::get(b.getInt64Ty(), {}, false);
+  llvm::Value* start = b.CreateCall(type, llvm::InlineAsm::get(type, code, "=l", false));
+  return b.CreateAdd(start, b.getInt64(static_cast<std::uint64_t>(offset)));
 }
 
 llvm::Value* NvptxLowering::op(llvm::IRBuilder<>& b, MachineOp which, llvm::ArrayRef<llvm::Value*> operands) {
@@ -135,7 +151,7 @@ llvm::Value* NvptxLowering::shared_base(llvm::IRBuilder<>& b) {
   auto* type = llvm::ArrayType::get(b.getInt8Ty(), 0);
   auto* window = new llvm::GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, nullptr,
                                           "shared_window", nullptr, llvm::GlobalValue::NotThreadLocal, 3);
-  window->setAlignment(llvm::Align(128));
+  window->setAlignment(llvm::Align(1024));
   llvm::IRBuilder<> entry(&function_->getEntryBlock(), function_->getEntryBlock().getFirstInsertionPt());
   return window_ = entry.CreatePtrToInt(window, b.getInt32Ty(), "window");
 }

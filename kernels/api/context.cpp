@@ -9,7 +9,7 @@ namespace pagejit {
 
 struct Context::Parts {
   explicit Parts(std::unique_ptr<Backend> b)
-      : backend(std::move(b)), chip{backend->multiprocessors(), shared_bytes_of(backend->target())} {}
+      : backend(std::move(b)), chip(chip_of(backend->target(), backend->multiprocessors())) {}
 
   std::unique_ptr<Backend> backend;
   Chip chip;
@@ -46,9 +46,20 @@ Context::~Context() = default;
 #include "kernels/api/calls.def"
 #undef PJ_CALL
 
+/// False if the copy engine cannot walk K or V as they lie.
+static bool describe(const Backend& backend, attend::Plan& plan) {
+  attend::Params& p = plan.params;
+  return backend.describe(plan.keys, p.k_map) && (plan.spec.joint || backend.describe(plan.values, p.v_map));
+}
+
 void Context::decode_attention(const DecodeArgs& args, Stream stream) {
   attend::Plan plan;
   if (!attend::plan(args, parts_->chip, plan)) return;
+  if (plan.spec.bulk && !describe(*parts_->backend, plan)) [[unlikely]] {
+    DecodeArgs by_threads = args;
+    by_threads.tuning.bulk = -1;
+    attend::plan(by_threads, parts_->chip, plan);
+  }
   // A kernel of weaker alignment is launched alike.
   const LoadedKernel& first = *parts_->attend_kernels.get(plan.spec, stream).kernel;
   const LoadedKernel& then = *parts_->combine_kernels.get(plan.then.spec, stream).kernel;

@@ -16,6 +16,7 @@ struct Tuning {
   int rows = 0, keys = 0, stages = 0, down = 0, across = 0, teams = 0;  // of the Spec
   int parts = 0;  // of the keys, for each KV head and tile of rows
   int least = 0;  // tiles that make it worth having another part
+  int bulk = 0;   // 1: the copy engine brings rows, where it can; -1: threads do
 };
 }  // namespace attend
 

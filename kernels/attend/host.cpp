@@ -121,6 +121,18 @@ void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
   p.table_entries = static_cast<std::int32_t>(std::clamp<std::int64_t>(entries, 0, 1 << 30));
 }
 
+/// K or V as the copy engine walks it: a box is rows of one page and head, as wide as they are swizzled.
+BoxedTensor boxed(const CacheView& c, const Spec& s) {
+  BoxedTensor b;
+  int size = bytes(c.t->elem), row = static_cast<int>(c.width) * size;
+  b.data = c.t->data, b.elem_bytes = size;
+  b.sizes = {c.width, c.page, c.heads, std::max<std::int64_t>(c.pages, 1)};
+  b.strides = {c.row_step * size, c.head_step * size, c.page_step * size};
+  b.swizzle = std::min(row, 128);
+  b.box = {b.swizzle / size, box_rows(s), 1, 1};
+  return b;
+}
+
 /// As many parts as there is room for, or a few less if sequences of one length then fill whole parts, or parts whole
 /// sequences: what a part has of a second sequence begins with nothing under way. And if combine then takes the parts
 /// of a sequence in whole turns of 64.
@@ -146,7 +158,7 @@ void shape(const DecodeArgs& a, const Chip& chip, Plan& out) {
   const Spec& s = out.spec;
   Params& p = out.params;
   std::int64_t slices = std::int64_t{p.kv_heads} * p.row_tiles;
-  std::int64_t teams = std::int64_t{chip.multiprocessors} * resident_teams(s, chip.shared_bytes);
+  std::int64_t teams = std::int64_t{chip.multiprocessors} * resident_teams(s, chip);
   auto most = static_cast<std::int32_t>(std::clamp<std::int64_t>(teams / slices, 1, 1 << 16));
   p.parts = a.tuning.parts > 0 ? std::min(a.tuning.parts, 1 << 16) : even_parts(most, p.batch);
   p.least = least_tiles(a, s);
@@ -211,10 +223,11 @@ bool plan_without_workspace(const DecodeArgs& a, const Chip& chip, Plan& out) {
   out.spec = choose_spec(a, views);
   std::int64_t queries = queries_of(a), rows = queries * out.spec.group;
   check_range(q_names, a.q, "rows a KV head and sequence", rows, 0, 1 << 24);
-  choose_team(out.spec, rows, chip.shared_bytes, a.tuning);
+  choose_team(out.spec, rows, chip, a.tuning);
   if (a.quant == Quant::none) check_elem(k.names, *k.t, q_names, a.q.elem);
   check(out.spec);
   fill(out.params, a, views, out.spec);
+  if (out.spec.bulk) out.keys = boxed(k, out.spec), out.values = boxed(v, out.spec);
   out.params.queries = static_cast<std::int32_t>(queries);
   out.params.row_tiles =
       static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div<std::int64_t>(rows, out.spec.rows)));

@@ -28,10 +28,10 @@ bool is_served(const Spec& s) {
 }
 
 /// One Spec for each shape of teams that so many queries ask for.
-void add_teams(std::vector<Spec>& all, Spec s, int shared_bytes) {
+void add_teams(std::vector<Spec>& all, Spec s, const Chip& chip) {
   std::size_t first = all.size();
   for (int queries = 1; queries <= most_queries; ++queries) {
-    choose_team(s, std::int64_t{queries} * s.group, shared_bytes);
+    choose_team(s, std::int64_t{queries} * s.group, chip);
     bool known = std::find(all.begin() + static_cast<std::ptrdiff_t>(first), all.end(), s) != all.end();
     if (!known && is_served(s)) all.push_back(s);
   }
@@ -43,7 +43,7 @@ void add_options(std::vector<Spec>& all, Spec s, const ModelShape& m) {
       for (bool lse : {false, true})
         for (Align align : {Align::a16, Align::a8, Align::a4, Align::elem}) {
           s.lengths = lengths, s.ragged = ragged, s.lse = lse, s.align = align;
-          add_teams(all, s, m.shared_bytes);
+          add_teams(all, s, m.chip);
         }
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/attend/host.h"
 #include "kernels/common/rules.h"
@@ -37,8 +38,8 @@ int either(int tuned, int own) {
 }
 
 /// Rows that several warps share: queries lie in shared memory beside the keys, and there is one team a block.
-void choose_wide(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t) {
-  auto most_stages = [&] { return (shared_bytes - 4096 - queries_bytes(s)) / stage_bytes(s); };
+void choose_wide(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
+  auto most_stages = [&] { return (chip.shared_bytes - 4096 - queries_bytes(s)) / stage_bytes(s); };
   auto take = [&](int team_rows, int keys) {
     s.rows = either(t.rows, team_rows), s.keys = either(t.keys, keys);
     return most_stages() >= 2;
@@ -54,13 +55,13 @@ void choose_wide(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t) 
 }
 
 /// A warp has its rows with all their sums; teams of a block are neighbouring heads.
-void choose_narrow(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t) {
+void choose_narrow(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
   s.rows = either(t.rows, rows <= 16 ? 16 : rows <= 32 ? 32 : 64);
   s.down = either(t.down, s.rows / 16), s.across = either(t.across, 1);
   // What a turn holds in registers beside the sums grows with its keys.
   bool full = s.dim_k > 128 || s.dim_v > 128;
   s.keys = either(t.keys, full ? 16 : 32);
-  int most = std::min(shared_bytes, 104 << 10), stage = stage_bytes(s);
+  int most = std::min(chip.shared_bytes, 104 << 10), stage = stage_bytes(s);
   int warps = s.down * s.across, most_stages = s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
   // 16 KB under way a warp: what is asked for beyond that, the memory delivers no sooner, and where all teams ask for
   // all they need at once it delivers the whole later. Not measured for large rows.
@@ -82,23 +83,40 @@ std::vector<Piece> pieces(int from, int dim) {
   return all;
 }
 
-void choose_team(Spec& s, std::int64_t rows, int shared_bytes, const Tuning& t) {
+void choose_team(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
   bool wide = s.dim_k > 256 || s.dim_v > 256;
   if (wide)
-    choose_wide(s, rows, shared_bytes, t);
+    choose_wide(s, rows, chip, t);
   else
-    choose_narrow(s, rows, shared_bytes, t);
+    choose_narrow(s, rows, chip, t);
+  // Teams of many rows have no shared memory left.
+  s.bulk = chip.bulk_copies && t.bulk >= 0 && fits_bulk(s) && !(wide && s.rows > 32);
 }
 
-int resident_teams(const Spec& s, int shared_bytes) {
+int resident_teams(const Spec& s, const Chip& chip) {
   constexpr int reserved = 1 << 10, registers = 65536, of_a_thread = 256;
   int warps = s.down * s.across, block = s.teams * s.stages * stage_bytes(s) + reserved;
   if (warps > 1) block += queries_bytes(s);
-  int by_shared = std::max(1, shared_bytes / block) * s.teams, by_registers = registers / (of_a_thread * 32 * warps);
+  int by_shared = std::max(1, chip.shared_bytes / block) * s.teams,
+      by_registers = registers / (of_a_thread * 32 * warps);
   // More warps than four only help where there is little to read and much to decode (docs/measured.md).
   int worthwhile = (s.quant == Quant::int4 ? 8 : 4) / std::min(4, warps);
   if (warps > 1) worthwhile = by_shared;
   return std::max(1, std::min({by_shared, by_registers, worthwhile}));
+}
+
+bool fits_bulk(const Spec& s) {
+  // Boxes of a tensor are as wide as one another, and their rows swizzled.
+  auto fits = [&](int width, Elem e) {
+    int row = width * bytes(e);
+    return row % 128 == 0 || row == 64 || row == 32;
+  };
+  return s.align == Align::a16 && box_rows(s) >= 8 && fits(codes(s.quant, s.dim_k), s.k) &&
+         fits(codes(s.quant, s.dim_v), s.v);
+}
+
+int box_rows(const Spec& s) {
+  return std::gcd(s.page, s.keys);
 }
 
 void check(const Spec& s) {
@@ -134,6 +152,8 @@ void check(const Spec& s) {
   need(!model_metadata(s.quant) || s.across == 1 || s.rows / s.down * s.keys <= 512, "keys", number(s.keys),
        fmt::format("at most {} with codes, for {} rows of {} warps", 512 * s.down / s.rows, s.rows, s.down));
   need(warps * s.teams <= 32, "teams", number(s.teams), fmt::format("at most {} of {} warps", 32 / warps, warps));
+  need(!s.bulk || fits_bulk(s), "bulk", "1",
+       "0: the copy engine takes pages of 8 rows or more, of 32, 64 or multiples of 128 bytes, and alignment a16");
   int twice = s.quant == Quant::none ? 1 : 2;
   for (const Piece& p : pieces(0, codes(s.quant, s.dim_v)))
     need(p.size >= 8 * s.across * twice, "across", number(s.across),
@@ -170,7 +190,8 @@ std::string_view field_help(std::string_view field) {
       {"stages", "turns whose keys are under way or in use"},
       {"down", "warps of a team, along its rows"},
       {"across", "warps of a team, along keys and output elements"},
-      {"teams", "teams of a block"}};
+      {"teams", "teams of a block"},
+      {"bulk", "the copy engine brings rows (sm_90 and later)"}};
   for (const auto& [name, help] : rows)
     if (name == field) return help;
   return "";

@@ -12,6 +12,7 @@
 #include "runtime/base/device_ptr.h"
 #include "runtime/base/elem.h"
 #include "runtime/base/fields.h"
+#include "runtime/base/tensor_map.h"
 
 namespace pagejit::attend {
 
@@ -39,12 +40,13 @@ struct Spec {
   Align align = Align::a16;
 
   // How a team works: what is fastest depends on the shapes above, results depend on rows, keys and warps.
-  int rows = 16;   // query rows (tokens · heads of a group) of a team
-  int keys = 32;   // of a turn
-  int stages = 3;  // turns whose keys are under way or in use
-  int down = 1;    // warps of a team, along rows
-  int across = 1;  // and along keys (scores) and V's elements (output)
-  int teams = 4;   // of a block
+  int rows = 16;      // query rows (tokens · heads of a group) of a team
+  int keys = 32;      // of a turn
+  int stages = 3;     // turns whose keys are under way or in use
+  int down = 1;       // warps of a team, along rows
+  int across = 1;     // and along keys (scores) and V's elements (output)
+  int teams = 4;      // of a block
+  bool bulk = false;  // the copy engine brings rows (sm_90 and later), not threads
 
   static constexpr auto fields() {
     return std::tuple{field<&Spec::q>("q"),
@@ -71,7 +73,8 @@ struct Spec {
                       field<&Spec::stages>("stages", OneOf{2, 3, 4, 5, 6, 8}),
                       field<&Spec::down>("down", OneOf{1, 2, 4, 8}),
                       field<&Spec::across>("across", OneOf{1, 2, 4, 8}),
-                      field<&Spec::teams>("teams", OneOf{1, 2, 4, 8, 16})};
+                      field<&Spec::teams>("teams", OneOf{1, 2, 4, 8, 16}),
+                      field<&Spec::bulk>("bulk")};
   }
   bool operator==(const Spec&) const = default;
 };
@@ -86,8 +89,12 @@ struct Piece {
 /// `dim` elements from `from` on as pieces of at least 16: 576 is 512 and 64, 80 is 64 and 16.
 std::vector<Piece> pieces(int from, int dim);
 
+/// Rows that one copy of the copy engine brings: neighbours that surely share a page.
+int box_rows(const Spec& s);
+
 /// Everything that may change between two launches. Strides are in elements; the last one of each tensor is 1.
 struct Params {
+  TensorMap k_map, v_map;          // bulk: k_cache and v_cache, by [dim, row, head, page]
   DevicePtr q;                     // [tokens, heads, dim_k]
   DevicePtr k_cache;               // [pages, page, kv heads, dim_k]
   DevicePtr v_cache;               // [pages, page, kv heads, dim_v]; joint: not read
@@ -114,7 +121,9 @@ struct Params {
   std::int32_t settled;        // the lists are not the work of the kernel just before: read them at once
 
   static constexpr auto fields() {
-    return std::tuple{field<&Params::q>("q"),
+    return std::tuple{field<&Params::k_map>("k_map"),
+                      field<&Params::v_map>("v_map"),
+                      field<&Params::q>("q"),
                       field<&Params::k_cache>("k_cache"),
                       field<&Params::v_cache>("v_cache"),
                       field<&Params::out>("out"),

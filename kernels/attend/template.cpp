@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "compiler/convert.h"
 #include "compiler/reduce.h"
+#include "kernels/attend/template_bulk.h"
 #include "kernels/attend/template_softmax.h"
 #include "kernels/common/split_plan.h"
 
@@ -59,9 +61,15 @@ SplitBatch batch_of(const Spec& s, const Parameters& p) {
 
 CacheRows::Source source_of(const Parameters& p, Elem elem, int aligned, DevicePtr Params::*at,
                             std::array<std::int64_t Params::*, 3> strides, const Value& head) {
+  TensorMap Params::*map = at == &Params::k_cache ? &Params::k_map : &Params::v_map;
   Promise multiple{.multiple_of = aligned / bytes(elem)};
   Value of_head = Value(wide(head)) * p(strides[2], multiple);
-  return {p.tensor(at, elem, aligned) + of_head, p(strides[0], multiple), p(strides[1], multiple), aligned};
+  return {p.tensor(at, elem, aligned) + of_head,
+          p(strides[0], multiple),
+          p(strides[1], multiple),
+          aligned,
+          p.map(map),
+          head};
 }
 
 /// Pieces of K's stored row, V's first where V is a part of it.
@@ -80,7 +88,12 @@ class Program {
         p_(p),
         place_(place_of(k, s, p)),
         table_(p.tensor(&Params::table, s.table)),
-        softmax_(k, s, p, make_caches()) {}
+        softmax_(k, s, p, make_caches()) {
+    std::vector<const CacheRows*> all;
+    for (const auto& r : rows_) all.push_back(r.get());
+    if (s.bulk) bulk_.emplace(k, s, all);
+    async_ = std::any_of(all.begin(), all.end(), [](const CacheRows* r) { return !r->bulk(); });
+  }
 
   void run() {
     SplitPlan plan(k_, batch_of(s_, p_));
@@ -89,13 +102,15 @@ class Program {
     k_.when(p_(&Params::settled) != 0, [&] { fetch_table(plan, found, from); });
     k_.dependency_wait();
     k_.dependents_launch();  // not before the wait: see kernels/README.md
-    k_.loop(found.first, found.last + 1, one(), {found.start}, [&](Value b, std::vector<Tile>& now) {
+    k_.loop(found.first, found.last + 1, one(), {found.start, zero()}, [&](Value b, std::vector<Tile>& now) {
       SplitSequence sequence = plan.sequence(maximum(b, 0));
       Value start = maximum(Value(now[0]), 0);
       Segment seg{maximum(from - start, 0), minimum(to - start, sequence.tiles)};
       QueryRows rows{place_.row_tile * s_.rows, sequence.queries * s_.group, sequence.first_query,
                      place_.head * s_.group};
-      k_.when((seg.first < seg.last) & (rows.first < rows.count), [&] { work(maximum(b, 0), sequence, rows, seg); });
+      now[1] = k_.when((seg.first < seg.last) & (rows.first < rows.count), {now[1]}, [&](std::vector<Tile>& phases) {
+        phases[0] = work(maximum(b, 0), sequence, rows, seg, Value(phases[0]));
+      })[0];
       now[0] = start + sequence.tiles;
     });
   }
@@ -117,33 +132,34 @@ class Program {
   Value table_row() const { return p_(&Params::table_row, {.at_least = 0}); }
 
   Value one() const { return k_.constant(Type::i32, 1); }
+  Value zero() const { return k_.constant(Type::i32, 0); }
 
   /// All that is copied for each tile of keys: K, V, and what stands beside them.
   Caches make_caches() {
     using Strides = std::array<std::int64_t Params::*, 3>;
     auto add = [&](const char* name, Elem e, int aligned, DevicePtr Params::*at, const Strides& strides,
-                   const std::vector<Piece>& pieces, int width) {
+                   const std::vector<Piece>& pieces, int width, bool bulk) {
       rows_.push_back(std::make_unique<CacheRows>(k_, s_, name, source_of(p_, e, aligned, at, strides, place_.head),
-                                                  pieces, width));
+                                                  pieces, width, bulk));
       return rows_.back().get();
     };
     Strides k_steps{&Params::k_page, &Params::k_row, &Params::k_head};
     Strides v_steps{&Params::v_page, &Params::v_row, &Params::v_head};
     const CacheRows* keys = add("keys", s_.k, promised_bytes(s_.align, s_.k), &Params::k_cache, k_steps, key_pieces(s_),
-                                codes(s_.quant, s_.dim_k));
+                                codes(s_.quant, s_.dim_k), s_.bulk);
     const CacheRows* values = keys;
     if (!s_.joint)
       values = add("values", s_.v, promised_bytes(s_.align, s_.v), &Params::v_cache, v_steps, code_pieces(s_, s_.dim_v),
-                   codes(s_.quant, s_.dim_v));
+                   codes(s_.quant, s_.dim_v), s_.bulk);
     Caches all{*keys, *values, nullptr, nullptr, {}, {}};
     if (model_metadata(s_.quant)) {
       int aligned = std::min(promised_bytes(s_.align, s_.meta), 2 * bytes(s_.meta));
       all.key_pairs = add("key scales", s_.meta, aligned, &Params::k_scales,
-                          {&Params::k_scales_page, &Params::k_scales_row, &Params::k_scales_head}, {{0, 2}}, 2);
-      all.value_pairs = s_.joint
-                            ? all.key_pairs
-                            : add("value scales", s_.meta, aligned, &Params::v_scales,
-                                  {&Params::v_scales_page, &Params::v_scales_row, &Params::v_scales_head}, {{0, 2}}, 2);
+                          {&Params::k_scales_page, &Params::k_scales_row, &Params::k_scales_head}, {{0, 2}}, 2, false);
+      all.value_pairs =
+          s_.joint ? all.key_pairs
+                   : add("value scales", s_.meta, aligned, &Params::v_scales,
+                         {&Params::v_scales_page, &Params::v_scales_row, &Params::v_scales_head}, {{0, 2}}, 2, false);
     }
     if (s_.quant == Quant::fp8) {
       auto scale = [&](DevicePtr Params::*at, std::int64_t Params::*step) {
@@ -175,55 +191,73 @@ class Program {
     for (const PageIds* way : ways()) all.push_back(way->look_up(pages, tile));
     return all;
   }
-  void copy(const Value& tile, const Value& stage, const Value& limit, const Ids& ids) {
+  /// Starts the copies of a tile; past the last one there is nothing to copy.
+  void copy(const Value& tile, const Value& stage, const Pages& pages, const Ids& ids) {
+    std::size_t of_bulk = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (rows_[i]->bulk()) {
+        of_bulk = ways_of_[i][0];
+        continue;
+      }
       Ids mine;
       for (std::size_t way : ways_of_[i]) mine.push_back(ids[way]);
-      rows_[i]->copy(tile, stage, limit, mine);
+      rows_[i]->copy(tile, stage, pages.limit, mine);
     }
-    k_.copy_commit();
+    if (async_) k_.copy_commit();
+    if (bulk_) k_.when(tile < pages.last, [&] { bulk_->copy(tile, stage, pages.limit, ids[of_bulk]); });
+  }
+  /// Until the tile in `stage` is there, for all of the team. Gives the phases that stages are in then.
+  Value wait(const Value& tile, const Value& stage, const Pages& pages, Value phases) {
+    if (async_) k_.copy_wait(s_.stages - 2);
+    if (bulk_) phases = bulk_->wait(tile, stage, pages.limit, phases);
+    k_.barrier();
+    return phases;
   }
 
   Value next(const Value& stage) const {
     return Value(select(stage >= s_.stages - 1, k_.constant(Type::i32, 0), stage + 1));
   }
 
-  void work(const Value& b, const SplitSequence& sequence, const QueryRows& rows, const Segment& seg) {
+  /// Takes in a segment. `phases`: of the stages, before it; gives them as they are after it.
+  Value work(const Value& b, const SplitSequence& sequence, const QueryRows& rows, const Segment& seg,
+             const Value& phases) {
     Value first = sequence.first_tile + seg.first, last = sequence.first_tile + seg.last;
-    Pages pages{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys)};
+    Pages pages{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys), last};
     k_.barrier();  // the stages may still be read for the sequence before
     for (int i = 0; i + 1 < s_.stages; ++i) {
       Value tile = first + i;
-      copy(tile, k_.constant(Type::i32, i), pages.limit, look_up(pages, tile));
+      copy(tile, k_.constant(Type::i32, i), pages, look_up(pages, tile));
     }
     softmax_.begin(rows, sequence.length, sequence.queries);
 
     std::vector<Tile> carried = softmax_.none();
     std::size_t state = carried.size();
-    carried.push_back(k_.constant(Type::i32, 0));
+    carried.push_back(zero());
+    carried.push_back(phases);
     for (const auto& ids : look_up(pages, first + (s_.stages - 1)))
       for (const Tile& id : ids) carried.push_back(id);
     auto result = k_.loop(first, last, one(), carried, [&](Value tile, std::vector<Tile>& now) {
-      k_.copy_wait(s_.stages - 2);
-      k_.barrier();
       Value stage(now[state]);
-      auto id = now.begin() + static_cast<std::ptrdiff_t>(state) + 1;
+      now[state + 1] = wait(tile, stage, pages, Value(now[state + 1]));
+      auto id = now.begin() + static_cast<std::ptrdiff_t>(state) + 2;
       Ids ids = look_up_shape();
       for (auto& group : ids)
         for (Tile& one : group) one = *id++;
       Value before = Value(select(stage == 0, k_.constant(Type::i32, s_.stages - 1), stage - 1));
-      copy(tile + (s_.stages - 1), before, pages.limit, ids);
-      id = now.begin() + static_cast<std::ptrdiff_t>(state) + 1;
+      copy(tile + (s_.stages - 1), before, pages, ids);
+      id = now.begin() + static_cast<std::ptrdiff_t>(state) + 2;
       for (const auto& group : look_up(pages, tile + s_.stages))
         for (const Tile& one : group) *id++ = one;
       softmax_.take(tile, stage, now);
       now[state] = next(stage);
     });
-    k_.copy_wait(0);
+    if (async_) k_.copy_wait(0);
+    Value after(result[state + 1]);
     result.resize(state);
     Value whole = (seg.first == 0) & (seg.last == sequence.tiles);
     k_.when(
         whole, [&] { finish(result); }, [&] { leave(result, seg); });
+    return after;
   }
 
   /// As many empty places as look_up gives ids.
@@ -298,6 +332,8 @@ class Program {
   std::vector<const PageIds*> ways_;               // different ones
   std::vector<std::vector<std::size_t>> ways_of_;  // of each of rows_: which of them it copies by
   Softmax softmax_;
+  std::optional<BulkRows> bulk_;
+  bool async_ = false;  // some rows are brought by threads
 };
 
 /// Asks for the lists while the kernel before still finishes. Whatever that one writes into them, L2 has it: so this is

@@ -18,6 +18,23 @@ Layout of_rows(const Layout& l, int size, F f) {
   return Layout::of({size}, mapped(l.reg_bases()), mapped(l.lane_bases()), mapped(l.warp_bases()));
 }
 
+/// The first row of each box, for every thread.
+Layout first_rows(const Spec& s, int warps) {
+  std::vector<Coords> rows, lanes(5), others;
+  for (int row = box_rows(s); row < s.keys; row *= 2) rows.push_back({row});
+  for (int w = 1; w < warps; w *= 2) others.push_back({});
+  return Layout::of({s.keys, 1}, std::move(rows), std::move(lanes), std::move(others));
+}
+
+/// What is copied at once: rows are no longer than the copy engine swizzles.
+std::vector<Piece> boxes(const std::vector<Piece>& pieces, Elem elem) {
+  std::vector<Piece> all;
+  for (const Piece& p : pieces)
+    for (int at = 0, size = std::min(p.size, 128 / bytes(elem)); at < p.size; at += size)
+      all.push_back({p.first + at, size});
+  return all;
+}
+
 /// The same registers as a tile of `layout`.
 Tile named(const Tile& t, const Layout& layout) {
   return Tile(t.kernel(), t.type(), std::make_shared<const Layout>(layout), t.regs());
@@ -66,14 +83,12 @@ Tile below(const Tile& t, const Value& limit) {
   return Tile(k, Type::i1, t.layout(), std::move(regs));
 }
 
-/// Who copies what of a piece: neighbours along rows, as wide as the alignment allows.
-Layout copy_layout(const Spec& s, const Piece& piece, const CacheRows::Source& source, int warps) {
-  int vec = std::min(piece.size, source.aligned / bytes(source.at.elem()));
-  int across = std::min(32, piece.size / vec);
-  return Layout::blocked({s.keys, piece.size}, {1, vec}, {32 / across, across}, {warps, 1}, {1, 0});
-}
-
 }  // namespace
+
+Layout along_rows(int keys, int size, int vec, int warps) {
+  int across = std::min(32, size / vec);
+  return Layout::blocked({keys, size}, {1, vec}, {32 / across, across}, {warps, 1}, {1, 0});
+}
 
 PageIds::PageIds(Kernel& k, const Spec& s, const Layout& rows)
     : k_(k), s_(s), layout_(rows), span_(std::gcd(s.page, s.keys)) {
@@ -113,11 +128,18 @@ Tile PageIds::row(const Value& tile) const {
 }
 
 CacheRows::CacheRows(Kernel& k, const Spec& s, const std::string& name, const Source& source,
-                     const std::vector<Piece>& pieces, int width)
-    : k_(k), s_(s), source_(source), pieces_(pieces), width_(width) {
-  for (const Piece& piece : pieces) {
-    tiles_.emplace_back(k, name, source.at.elem(), s.keys, piece.size, s.stages);
-    PageIds ids(k, s, copy_layout(s, piece, source, k.warps()));
+                     const std::vector<Piece>& pieces, int width, bool bulk)
+    : k_(k),
+      s_(s),
+      source_(source),
+      pieces_(bulk ? boxes(pieces, source.at.elem()) : pieces),
+      width_(width),
+      bulk_(bulk) {
+  Elem elem = source.at.elem();
+  for (const Piece& piece : pieces_) {
+    tiles_.emplace_back(k, name, elem, s.keys, piece.size, s.stages, bulk);
+    int vec = std::min(piece.size, source.aligned / bytes(elem));
+    PageIds ids(k, s, bulk ? first_rows(s, k.warps()) : along_rows(s.keys, piece.size, vec, k.warps()));
     auto known = std::find(ids_.begin(), ids_.end(), ids);
     ids_of_.push_back(static_cast<int>(known - ids_.begin()));
     if (known == ids_.end()) ids_.push_back(ids);

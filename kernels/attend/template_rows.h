@@ -12,6 +12,7 @@ namespace pagejit::attend {
 struct Pages {
   Pointer table;  // at the sequence's row
   Value limit;    // i32: keys at and past it are not read
+  Value last;     // i32: the tile after the last one; a sequence without keys has one all the same
 };
 
 /// The page ids of one turn's keys, each looked up once. What a turn needs is loaded a turn early, so ids travel from
@@ -44,6 +45,9 @@ class PageIds {
   std::vector<int> source_;  // of each register: which of them it shares
 };
 
+/// Who copies what of a piece of a row: neighbours along rows, `vec` elements at once.
+Layout along_rows(int keys, int size, int vec, int warps);
+
 /// One tensor of the cache, in shared memory in stages: a tile for each piece of a row.
 class CacheRows {
  public:
@@ -52,15 +56,20 @@ class CacheRows {
     Pointer at;
     Value page, row;  // strides, i64
     int aligned;      // bytes: pointer and strides
+    Value map;        // of the whole tensor, for the copy engine
+    Value head;       // the team's
   };
+  /// `bulk`: the copy engine brings them (BulkRows), not copy().
   CacheRows(Kernel& k, const Spec& s, const std::string& name, const Source& source, const std::vector<Piece>& pieces,
-            int width);
+            int width, bool bulk = false);
 
   const std::vector<PageIds>& ids() const { return ids_; }
   /// Starts the copy of tile `tile` into a stage; `ids` are those that ids()[i] looked up. Rows past the limit are
   /// zeros.
   void copy(const Value& tile, const Value& stage, const Value& limit, const std::vector<std::vector<Tile>>& ids) const;
 
+  bool bulk() const { return bulk_; }
+  const Source& source() const { return source_; }
   int pieces() const { return static_cast<int>(pieces_.size()); }
   const Piece& piece(int i) const { return pieces_[static_cast<std::size_t>(i)]; }
   const SharedTile& tile(int i) const { return tiles_[static_cast<std::size_t>(i)]; }
@@ -71,6 +80,7 @@ class CacheRows {
   Source source_;
   std::vector<Piece> pieces_;
   int width_;
+  bool bulk_;
   std::vector<SharedTile> tiles_;
   std::vector<PageIds> ids_;  // different ones
   std::vector<int> ids_of_;   // of each piece

@@ -7,10 +7,11 @@ namespace pagejit {
 struct Chip {
   int multiprocessors = 132;
   int shared_bytes = 227 << 10;  // of shared memory that a block may have
+  bool bulk_copies = false;      // its copy engine brings rows to shared memory
 };
 
-/// Of the chips that a target is for ("sm_90a"), so that what is compiled ahead of time is what will be asked for: CUDA
+/// The chips that a target is for ("sm_90a"), so that what is compiled ahead of time is what will be asked for: CUDA
 /// C++ Programming Guide, "Technical Specifications per Compute Capability". Of chips that are not known, the least.
-int shared_bytes_of(std::string_view target);
+Chip chip_of(std::string_view target, int multiprocessors = 132);
 
 }  // namespace pagejit

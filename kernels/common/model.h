@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "kernels/common/chip.h"
 #include "kernels/common/quant.h"
 #include "runtime/base/elem.h"
 
@@ -22,8 +23,8 @@ struct ModelShape {
   /// How the cache may be quantised, by K's mode: turbo4 stands for turbo4 and turbo2 together, fp8_group for the
   /// 656-byte row of MLA.
   std::vector<Quant> quants = {Quant::none};
-  Elem fp8 = Elem::e4m3;         // of Quant::fp8
-  int shared_bytes = 227 << 10;  // that a block may have on the chips it is compiled for: shared_bytes_of()
+  Elem fp8 = Elem::e4m3;  // of Quant::fp8
+  Chip chip;              // that it is compiled for
 };
 
 }  // namespace pagejit

@@ -10,13 +10,14 @@
 
 #include "runtime/base/device_ptr.h"
 #include "runtime/base/field_list.h"
+#include "runtime/base/tensor_map.h"
 
 namespace pagejit {
 
-enum class ParamType : unsigned char { i32, u32, i64, u64, f32, ptr };
+enum class ParamType : unsigned char { i32, u32, i64, u64, f32, ptr, map };
 
 constexpr std::string_view param_type_name(ParamType type) {
-  constexpr std::string_view names[] = {"i32", "u32", "i64", "u64", "f32", "ptr"};
+  constexpr std::string_view names[] = {"i32", "u32", "i64", "u64", "f32", "ptr", "map"};
   return names[static_cast<int>(type)];
 }
 
@@ -32,9 +33,10 @@ template <class T>
 constexpr ParamType param_type() {
   if constexpr (std::is_same_v<T, DevicePtr>) return ParamType::ptr;
   if constexpr (std::is_same_v<T, float>) return ParamType::f32;
+  if constexpr (std::is_same_v<T, TensorMap>) return ParamType::map;
   constexpr bool integer = std::is_integral_v<T> && (sizeof(T) == 4 || sizeof(T) == 8);
-  static_assert(integer || std::is_same_v<T, DevicePtr> || std::is_same_v<T, float>,
-                "a Params field is DevicePtr, float, or an integer of 4 or 8 bytes");
+  static_assert(integer || std::is_same_v<T, DevicePtr> || std::is_same_v<T, float> || std::is_same_v<T, TensorMap>,
+                "a Params field is DevicePtr, TensorMap, float, or an integer of 4 or 8 bytes");
   if constexpr (sizeof(T) == 8) return std::is_signed_v<T> ? ParamType::i64 : ParamType::u64;
   return std::is_signed_v<T> ? ParamType::i32 : ParamType::u32;
 }

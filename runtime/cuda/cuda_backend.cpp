@@ -110,6 +110,24 @@ bool CudaBackend::capturing(Stream stream) {
   return status != cuda::capture_none;
 }
 
+bool CudaBackend::describe(const BoxedTensor& t, TensorMap& out) const {
+  Current current(*driver_, device_.context());  // without one the driver refuses every tensor
+  auto element = t.elem_bytes == 1 ? cuda::map_u8 : cuda::map_u16;
+  auto swizzle = t.swizzle == 128  ? cuda::map_swizzle_128
+                 : t.swizzle == 64 ? cuda::map_swizzle_64
+                                   : cuda::map_swizzle_32;
+  std::array<std::uint64_t, 4> sizes{};
+  std::array<std::uint64_t, 3> strides{};
+  std::array<unsigned, 4> box{}, steps{1, 1, 1, 1};
+  std::copy(t.sizes.begin(), t.sizes.end(), sizes.begin());
+  std::copy(t.strides.begin(), t.strides.end(), strides.begin());
+  std::copy(t.box.begin(), t.box.end(), box.begin());
+  // It says nothing but no: then there is another way.
+  return driver_->tensor_map_encode(&out, element, 4, t.data.get(), sizes.data(), strides.data(), box.data(),
+                                    steps.data(), cuda::map_interleave_none, swizzle, cuda::map_promotion_256,
+                                    cuda::map_fill_zeros) == cuda::success;
+}
+
 void* CudaBackend::allocate(std::size_t bytes, const char* label) {
   RelaxedCapture relaxed(*driver_);
   Current current(*driver_, device_.context());

@@ -43,6 +43,7 @@ class CudaBackend : public Backend {
   const LoadedKernel& load_on(const Request& request, Stream stream);
   void launch(const LoadedKernel& kernel, Grid grid, const void* params, Stream stream) override;
   bool capturing(Stream stream) override;
+  bool describe(const BoxedTensor& tensor, TensorMap& out) const override;
 
   void* allocate(std::size_t bytes, const char* label) override;
   void release(void* pointer) override;

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/base/tensor_map.h"
+
 namespace pagejit::cuda {
 
 using Result = int;
@@ -71,6 +73,13 @@ enum LaunchAttributeId : int {
   launch_cluster = 4,
   launch_early = 6
 };  // launch_early: programmatic stream serialisation
+
+// Of tensor maps (runtime/base/tensor_map.h).
+enum MapElement : int { map_u8 = 0, map_u16 = 1 };
+enum MapInterleave : int { map_interleave_none = 0 };
+enum MapSwizzle : int { map_swizzle_32 = 1, map_swizzle_64 = 2, map_swizzle_128 = 3 };
+enum MapPromotion : int { map_promotion_256 = 3 };
+enum MapFill : int { map_fill_zeros = 0 };
 
 struct LaunchAttribute {
   LaunchAttributeId id;

@@ -84,7 +84,7 @@ TEST_CASE("attention: ten thousand random calls compile as many kernels as the f
 TEST_CASE("attention: a model's lists have what its calls ask for, nothing twice, and each is right") {
   for (bool joint : {false, true}) {
     ModelShape m;
-    m.window = !joint, m.joint = joint, m.pages = {16, 64};
+    m.window = !joint, m.joint = joint, m.pages = {16, 64}, m.chip = chip_of("emulator");
     if (joint) m.query_heads = 16, m.kv_heads = 1, m.dim_k = 576, m.dim_v = 512;
     std::set<std::string> first, then;
     for (const attend::Spec& s : attend::specs_for_model(m)) {
@@ -112,7 +112,7 @@ TEST_CASE("attention: a model's lists have what its calls ask for, nothing twice
       if (random() % 2) a.query_indptr = Tensor(aligned, Elem::i32, {batch + 1}), a.max_queries = queries;
       if (!joint && random() % 2) a.window_left = 100;
       attend::Plan plan;
-      attend::plan_without_workspace(a, Chip{static_cast<int>(pick(random, 16, 200))}, plan);
+      attend::plan_without_workspace(a, chip_of("emulator", static_cast<int>(pick(random, 16, 200))), plan);
       CHECK(first.count(spec_line("attend", plan.spec)) == 1);
       CHECK(then.count(spec_line("combine", plan.then.spec)) == 1);
     }

@@ -318,6 +318,16 @@ API int cuLinkDestroy(void* state) {
   return told;
 }
 
+// A chip without a copy engine.
+API int cuTensorMapEncodeTiled(void* map, int element, unsigned rank, void* data, const void* sizes, const void* strides,
+                               const void* box, const void* steps, int interleave, int swizzle, int promotion,
+                               int fill) {
+  ENTER;
+  (void)map, (void)element, (void)rank, (void)data, (void)sizes, (void)strides, (void)box, (void)steps;
+  (void)interleave, (void)swizzle, (void)promotion, (void)fill;
+  return 801;
+}
+
 API int cuLaunchKernelEx(const void* config, void* function, void** parameters, void** extra) {
   ENTER;
   NEED_CONTEXT;

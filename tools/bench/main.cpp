@@ -67,9 +67,9 @@ int bench(const BenchOptions& options) {
 /// "keys=16,stages=4" as a tuning of attention.
 attend::Tuning attend_tuning(const std::string& text) {
   attend::Tuning t;
-  std::pair<std::string_view, int*> known[] = {{"rows", &t.rows},   {"keys", &t.keys},     {"stages", &t.stages},
-                                               {"down", &t.down},   {"across", &t.across}, {"teams", &t.teams},
-                                               {"parts", &t.parts}, {"least", &t.least}};
+  std::pair<std::string_view, int*> known[] = {{"rows", &t.rows}, {"keys", &t.keys},     {"stages", &t.stages},
+                                               {"down", &t.down}, {"across", &t.across}, {"teams", &t.teams},
+                                               {"bulk", &t.bulk}, {"parts", &t.parts},   {"least", &t.least}};
   for (std::size_t at = 0; at < text.size();) {
     std::size_t end = std::min(text.find(',', at), text.size()), is = text.find('=', at);
     bool found = false;
@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
   app.add_option("--tiles", options.tuning.tiles, "loads' worth of rows a block looks up, instead of pagejit's choice")
       ->type_name("N");
   app.add_option("--attend", options.attend,
-                 "attention: rows, keys, stages, down, across, teams, parts, least, such as keys=16,stages=4")
+                 "attention: rows, keys, stages, down, across, teams, parts, least, bulk, such as keys=16,stages=4")
       ->type_name("LIST");
   app.add_flag("--views", options.views, "each case again with tensors that are views of larger ones");
   app.add_flag("--kernels-only", options.kernels_only, "leave out what starting and launching cost the host");

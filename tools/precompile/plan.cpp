@@ -42,7 +42,7 @@ Models models_of(const Wish& wish) {
 std::vector<std::string> lines_of(const Wish& wish, const Models& models, const std::string& target) {
   std::vector<std::string> lines = wish.specs;
   for (auto [name, shape] : models) {
-    shape.shared_bytes = shared_bytes_of(target);
+    shape.chip = chip_of(target);
     for (const Family& family : families())
       for (const std::string& line : family.specs_for_model(shape)) try {
           lines.push_back(family.canonical(line));
