@@ -32,6 +32,16 @@ int floor_power(int n) {
   return p;
 }
 
+/// Whether rows are of a form that the copy engine can bring, whatever their alignment: boxes of a tensor are as wide
+/// as one another, and their rows swizzled.
+bool fits_boxes(const Spec& s) {
+  auto fits = [&](int width, Elem e) {
+    int row = width * bytes(e);
+    return row % 128 == 0 || row == 64 || row == 32;
+  };
+  return fits(codes(s.quant, s.dim_k), s.k) && fits(codes(s.quant, s.dim_v), s.v);
+}
+
 /// What was asked for, or else our own choice.
 int either(int tuned, int own) {
   return tuned > 0 ? tuned : own;
@@ -58,17 +68,21 @@ void choose_wide(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) 
 void choose_narrow(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
   s.rows = either(t.rows, rows <= 16 ? 16 : rows <= 32 ? 32 : 64);
   s.down = either(t.down, s.rows / 16), s.across = either(t.across, 1);
-  // What a turn holds in registers beside the sums grows with its keys.
-  bool full = s.dim_k > 128 || s.dim_v > 128;
-  s.keys = either(t.keys, full ? 16 : 32);
-  int most = std::min(chip.shared_bytes, 104 << 10), stage = stage_bytes(s);
-  int warps = s.down * s.across, most_stages = s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
+  // What a turn holds in registers beside the sums grows with its keys. The copy engine wants long turns; those of
+  // rows that it cannot bring for their alignment alone are as long, so that sums have one order.
+  bool full = s.dim_k > 128 || s.dim_v > 128, boxes = chip.bulk_copies && s.page % 16 == 0 && fits_boxes(s);
+  bool wide_zeros = model_metadata(s.quant) && s.meta != Elem::f16;  // they are summed without tensor cores
+  bool few = boxes && !full && !wide_zeros, codes = s.quant != Quant::none;
+  s.keys = either(t.keys, full ? 16 : few ? 64 : 32);
+  int most = std::min(chip.shared_bytes, few && !codes ? 200 << 10 : 104 << 10), stage = stage_bytes(s);
+  int warps = s.down * s.across, teams = std::max(1, (few ? 2 : 4) / warps);
+  int most_stages = few ? codes ? 2 : 3 : s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
   // 16 KB under way a warp: what is asked for beyond that, the memory delivers no sooner, and where all teams ask for
   // all they need at once it delivers the whole later. Not measured for large rows.
   constexpr int under_way = 16 << 10;
-  if (!full) most_stages = std::min(most_stages, 1 + (warps * under_way + stage / 2) / stage);
+  if (!full && !few) most_stages = std::min(most_stages, 1 + (warps * under_way + stage / 2) / stage);
   s.stages = either(t.stages, std::clamp(most / stage, 2, std::max(2, most_stages)));
-  s.teams = either(t.teams, std::clamp(floor_power(most / (stage * s.stages)), 1, std::max(1, 4 / warps)));
+  s.teams = either(t.teams, std::clamp(floor_power(most / (stage * s.stages)), 1, teams));
 }
 
 }  // namespace
@@ -106,13 +120,7 @@ int resident_teams(const Spec& s, const Chip& chip) {
 }
 
 bool fits_bulk(const Spec& s) {
-  // Boxes of a tensor are as wide as one another, and their rows swizzled.
-  auto fits = [&](int width, Elem e) {
-    int row = width * bytes(e);
-    return row % 128 == 0 || row == 64 || row == 32;
-  };
-  return s.align == Align::a16 && box_rows(s) >= 8 && fits(codes(s.quant, s.dim_k), s.k) &&
-         fits(codes(s.quant, s.dim_v), s.v);
+  return s.align == Align::a16 && box_rows(s) >= 8 && fits_boxes(s);
 }
 
 int box_rows(const Spec& s) {

@@ -78,7 +78,7 @@ enum LaunchAttributeId : int {
 enum MapElement : int { map_u8 = 0, map_u16 = 1 };
 enum MapInterleave : int { map_interleave_none = 0 };
 enum MapSwizzle : int { map_swizzle_32 = 1, map_swizzle_64 = 2, map_swizzle_128 = 3 };
-enum MapPromotion : int { map_promotion_256 = 3 };
+enum MapPromotion : int { map_promotion_128 = 2 };
 enum MapFill : int { map_fill_zeros = 0 };
 
 struct LaunchAttribute {

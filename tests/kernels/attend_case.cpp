@@ -39,12 +39,12 @@ std::string AttendCase::text() const {
   return fmt::format(
       "elem={} quant={} fp8={} meta={} heads={}/{} dims={}/{} page={} joint={} hnd={} flat={} table={} lengths={} [{}] "
       "queries=[{}] ragged={} causal={} window=({},{}) softcap={} sinks={} alibi={} lse={} inf={} layers={} shift={} "
-      "rows={} keys={} stages={} down={} across={} teams={} parts={} least={} seed={}",
+      "rows={} keys={} stages={} down={} across={} teams={} parts={} least={} bulk={} seed={}",
       static_cast<int>(elem), static_cast<int>(quant), static_cast<int>(fp8), static_cast<int>(meta), heads, kv_heads,
       dim_k, dim_v, page, joint, layout == CacheLayout::hnd, flat, static_cast<int>(table),
       static_cast<int>(lengths_elem), fmt::join(lengths, ","), fmt::join(queries, ","), ragged, causal, left, right,
       softcap, sinks, alibi, lse, empty_lse_pos_inf, layers, shift, tuning.rows, tuning.keys, tuning.stages,
-      tuning.down, tuning.across, tuning.teams, tuning.parts, tuning.least, seed);
+      tuning.down, tuning.across, tuning.teams, tuning.parts, tuning.least, tuning.bulk, seed);
 }
 
 AttendRun::AttendRun(Context& context, const AttendCase& c, const PoisonFunction& poison) : context_(context), c_(c) {

@@ -31,7 +31,8 @@ struct Decks {
   Deck<Queries> queries{{Queries::one, Queries::one, Queries::few, Queries::mixed}};
   Deck<std::int64_t> left{{-1, -1, 0, 7, 100}}, right{{-1, 0, 3}}, batch{{1, 2, 3, 5, 9}};
   Deck<double> softcap{{0, 0, 5, 30}};
-  Deck<int> layers{{1, 1, 3}}, shift{{0, 0, 0, 8, 4, 2, 1, 3}}, parts{{0, 0, 1, 2, 5, 17}}, least{{0, 1, 3}};
+  Deck<int> layers{{1, 1, 3}}, shift{{0, 0, 0, 8, 4, 2, 1, 3}}, parts{{0, 0, 1, 2, 5, 17}}, least{{0, 1, 3}},
+      bulk{{0, 0, -1}};
 };
 
 /// Nothing, one, around the ends of pages, and any number.
@@ -89,7 +90,7 @@ AttendCase next_case(Decks& d, Deck<Quant>& quants, const AttendGrid& grid, Rand
   c.softcap = d.softcap.next(random);
   c.sinks = d.sinks.next(random), c.alibi = d.alibi.next(random);
   c.lse = d.lse.next(random), c.empty_lse_pos_inf = d.inf.next(random);
-  c.tuning = {.parts = d.parts.next(random), .least = d.least.next(random)};
+  c.tuning = {.parts = d.parts.next(random), .least = d.least.next(random), .bulk = d.bulk.next(random)};
   c.seed = random();
   return c;
 }

@@ -81,6 +81,25 @@ TEST_CASE("attention: ten thousand random calls compile as many kernels as the f
   CHECK(backend->compiles == 4);  // attention's, and three that put parts together
 }
 
+TEST_CASE("attention: where the copy engine cannot walk a cache, threads bring its rows") {
+  struct Engine : RecordingBackend {
+    bool walks = true;
+    bool describe(const BoxedTensor&, TensorMap&) const override { return walks; }
+  };
+  auto* backend = new Engine;
+  Context context{std::unique_ptr<Backend>(backend)};
+  auto random = random_for("attention: engine");
+  for (bool walks : {true, false}) {
+    backend->walks = walks;
+    DecodeArgs a = random_call(random);
+    while (a.q.shape[0] == 0) a = random_call(random);
+    a.tuning.parts = 1;  // one kernel
+    context.decode_attention(a);
+    bool bulk = backend->last_kernel->request().spec_line.find("bulk=1") != std::string::npos;
+    CHECK(bulk == walks);
+  }
+}
+
 TEST_CASE("attention: a model's lists have what its calls ask for, nothing twice, and each is right") {
   for (bool joint : {false, true}) {
     ModelShape m;
