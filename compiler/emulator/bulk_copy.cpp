@@ -24,8 +24,16 @@ void Block::refuse_mbarrier(Thread& t, std::uint32_t at, std::string detail) {
 MBarrier* Block::mbarrier(Thread& t, std::uint32_t at) {
   if (!access(t, shared_place(at), at, 8, Touch::atomic)) return nullptr;
   auto found = mbarriers_.find(at);
-  if (found != mbarriers_.end()) return &found->second;
-  refuse_mbarrier(t, at, "there is no mbarrier: mbarrier_init makes it");
+  if (found == mbarriers_.end()) {
+    refuse_mbarrier(t, at, "there is no mbarrier: mbarrier_init makes it");
+    return nullptr;
+  }
+  // Seen by its maker's record, for later arrivals stand where its making was noted.
+  const MBarrier& m = found->second;
+  bool known = m.maker == t.id || clocks_.ordered(m.maker / 32, m.made, t.warp) || clocks_.exhausted();
+  if (known || !launch_->check_races) return &found->second;
+  refuse(t, shared_place(at), at, 8, false, Finding::Kind::race,
+         fmt::format("thread {} made this mbarrier and no barrier stands between", m.maker));
   return nullptr;
 }
 
@@ -37,6 +45,7 @@ void Block::mbarrier_init(Thread& t, std::uint32_t at, int arrivals) {
                                         : std::string("it is made for a second time"));
   MBarrier& m = mbarriers_[at];
   m.arrivals = m.missing = arrivals;
+  m.maker = t.id, m.made = clocks_.now(t.warp);
 }
 
 void Block::mbarrier_arrive(Thread& t, std::uint32_t at, int bytes) {

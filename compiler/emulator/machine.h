@@ -73,6 +73,8 @@ struct MBarrier {
   std::vector<BulkCopy> arrived;    // those of the last, until somebody waits for it
   Clocks::Known coming{}, known{};  // what was done before the arrivals of this phase, and of all ended ones
   std::vector<int> waiting;         // threads
+  int maker = 0;                    // the thread that made it, and its warp's time then
+  std::uint32_t made = 0;
 };
 
 enum class Waiting : unsigned char { none, at_barrier, at_mbarrier, in_warp, done };

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compiler/shared_tile.h"
+#include "runtime/base/error.h"
 #include "tests/compiler/tile_program.h"
 
 namespace pagejit::test {

@@ -76,9 +76,9 @@ TEST_CASE("emulator: reading a bulk copy that nobody waited for is found, and so
 TEST_CASE("emulator: another warp's wait does not make a bulk copy this one's to read") {
   HandEmulator e({.throw_on_finding = false, .max_findings = 1000});
   auto all = bulk_copy(e, e.room("output", words * 4), {.waiting_warps = 1});
-  REQUIRE_FALSE(all.empty());
+  CHECK(all.size() == 32);
   for (const Finding& f : all) {
-    CHECK(f.kind == Kind::race);
+    CHECK((f.kind == Kind::race || f.kind == Kind::uninitialised));  // it may come before the copy
     CHECK(f.thread >= 32);
   }
 }
@@ -97,7 +97,8 @@ TEST_CASE("emulator: waiting for a phase before the first is no wait at all") {
 
 TEST_CASE("emulator: an mbarrier that others may not have seen made is a finding") {
   HandEmulator e;
-  CHECK(found(bulk_copy(e, e.room("output", words * 4), {.fenced = false}), Kind::race, "no barrier stands between"));
+  auto all = bulk_copy(e, e.room("output", words * 4), {.fenced = false});
+  CHECK(found(all, Kind::race, "no barrier stands between"));
 }
 
 TEST_CASE("emulator: a bulk copy's size and source are checked") {
@@ -138,7 +139,8 @@ TEST_CASE("emulator: stages are used again and again, a phase after the other, i
     });
     CHECK(all.empty() == barrier);
     if (barrier) CHECK(e.contents<int>(out, turns * words) == counting(turns * words));
-    for (const Finding& f : all) CHECK(f.kind == Kind::race);
+    // One thread runs ahead, and the others wait for a phase that is long over.
+    CHECK(found(all, Kind::divergent, "wait at the mbarrier") == !barrier);
   }
 }
 
