@@ -68,19 +68,18 @@ void choose_wide(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) 
 void choose_narrow(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
   s.rows = either(t.rows, rows <= 16 ? 16 : rows <= 32 ? 32 : 64);
   s.down = either(t.down, s.rows / 16), s.across = either(t.across, 1);
-  // What a turn holds in registers beside the sums grows with its keys. The copy engine wants long turns; those of
-  // rows that it cannot bring for their alignment alone are as long, so that sums have one order.
-  bool full = s.dim_k > 128 || s.dim_v > 128, boxes = chip.bulk_copies && s.page % 16 == 0 && fits_boxes(s);
-  bool wide_zeros = model_metadata(s.quant) && s.meta != Elem::f16;  // they are summed without tensor cores
-  bool few = boxes && !full && !wide_zeros, codes = s.quant != Quant::none;
-  s.keys = either(t.keys, full ? 16 : few ? 64 : 32);
-  int most = std::min(chip.shared_bytes, few && !codes ? 200 << 10 : 104 << 10), stage = stage_bytes(s);
-  int warps = s.down * s.across, teams = std::max(1, (few ? 2 : 4) / warps);
-  int most_stages = few ? codes ? 2 : 3 : s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
-  // 16 KB under way a warp: what is asked for beyond that, the memory delivers no sooner, and where all teams ask for
-  // all they need at once it delivers the whole later. Not measured for large rows.
+  // What a turn holds in registers beside the sums grows with its keys. Where the copy engine brings rows, or could if
+  // they were aligned, the decoding of int4 pays over longer turns; sums have one order whatever the alignment.
+  bool full = s.dim_k > 128 || s.dim_v > 128, boxes = chip.bulk_copies && s.page % 16 == 0 && fits_boxes(s) && !full;
+  bool long_turns = boxes && s.quant == Quant::int4 && s.meta == Elem::f16;
+  s.keys = either(t.keys, full ? 16 : long_turns ? 64 : 32);
+  int most = std::min(chip.shared_bytes, 104 << 10), stage = stage_bytes(s);
+  int warps = s.down * s.across, teams = std::max(1, (boxes ? 2 : 4) / warps);
+  int most_stages = long_turns ? 2 : s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
+  // 16 KB under way a warp, of what threads copy: what is asked for beyond that, the memory delivers no sooner, and
+  // where all teams ask for all they need at once it delivers the whole later. Not measured for large rows.
   constexpr int under_way = 16 << 10;
-  if (!full && !few) most_stages = std::min(most_stages, 1 + (warps * under_way + stage / 2) / stage);
+  if (!full && !boxes) most_stages = std::min(most_stages, 1 + (warps * under_way + stage / 2) / stage);
   s.stages = either(t.stages, std::clamp(most / stage, 2, std::max(2, most_stages)));
   s.teams = either(t.teams, std::clamp(floor_power(most / (stage * s.stages)), 1, teams));
 }
