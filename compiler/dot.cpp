@@ -87,4 +87,26 @@ Tile dot(Kernel& k, const Tile& a, const Tile& b, const Tile& acc) {
   return Tile(k, Type::f32, acc.layout(), std::move(sums));
 }
 
+Tile as_second_operand(Kernel& k, const Tile& c) {
+  const Layout& l = *c.layout();
+  int m = l.shape()[0], n = l.shape()[1], warps = l.warps();
+  if (Layout::mma_c(m, n, {1, warps}) != l)
+    fail(Code::internal, "rows to sum over that are not in the layout of a product's sums", {{"layout", l.text()}});
+  // What stepped along a row now steps down: lanes 4g + t had (g, 2t) and (g, 2t + 1), and have (2t, g), (2t + 1, g).
+  std::vector<Coords> reg(l.reg_bases().begin(), l.reg_bases().end());
+  std::vector<Coords> lane{l.lane_basis(3), l.lane_basis(4), reg[0], l.lane_basis(0), l.lane_basis(1)};
+  reg[0] = l.lane_basis(2);
+  Layout turned = Layout::of({m, n}, reg, lane, {l.warp_bases().begin(), l.warp_bases().end()});
+  Kernel::Builder& b = k.builder();
+  auto* pair = llvm::FixedVectorType::get(b.type(c.type()), 2);
+  std::vector<Reg> regs;
+  for (int i = 0; i < l.registers(); i += 2) {
+    Value got = k.machine(MachineOp::movmatrix_trans, {word(k, c, i)})[0];
+    llvm::Value* two = b.ir.CreateBitCast(b.value(got.reg(0), Type::i32), pair);
+    for (int half : {0, 1}) regs.push_back({two, 0, half, {}});
+  }
+  Tile whole(k, c.type(), std::make_shared<const Layout>(turned), std::move(regs));
+  return convert(k, whole, Layout::mma_b(m, n, {1, warps}));
+}
+
 }  // namespace pagejit

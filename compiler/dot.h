@@ -16,4 +16,8 @@ DotLayouts dot_layouts(int m, int n, int k, std::array<int, 2> warps);
 /// `acc` is f32 and in the layout of dot_layouts(…).c for some grid of the block's warps, as is the result.
 Tile dot(Kernel& k, const Tile& a, const Tile& b, const Tile& acc);
 
+/// A tile of f16 or bf16 in the layout of dot_layouts(…).c as the second operand [k, n] of a product that sums over its
+/// rows, each warp having all rows of its columns: each 8 × 8 is turned round between threads.
+Tile as_second_operand(Kernel& k, const Tile& c);
+
 }  // namespace pagejit

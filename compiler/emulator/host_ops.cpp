@@ -240,6 +240,18 @@ void emu_ldmatrix_x4_trans(void* t, i32* out, i32 address) {
       }
   });
 }
+/// Lane 4g + t hands in the two elements at (g, 2t), and gets the element at (2t, g) and the one a row below.
+i32 emu_movmatrix_trans(void* t, i32 word) {
+  return signed_bits(self(t).block->collective(self(t), MachineOp::movmatrix_trans, {bits(word)}, [](Warp& w) {
+    auto element = [&](std::size_t row, std::size_t column) {
+      return w.in[4 * row + column / 2][0] >> 16 * (column % 2) & 0xffff;
+    };
+    for (std::size_t lane = 0; lane < 32; ++lane) {
+      std::size_t row = 2 * (lane % 4), column = lane / 4;
+      w.out[lane][0] = element(row, column) | element(row + 1, column) << 16;
+    }
+  })[0]);
+}
 
 i32 emu_byte_permute(void*, i32 a, i32 b, i32 choice) {
   u64 bytes = u64{bits(b)} << 32 | bits(a);

@@ -42,6 +42,13 @@ bool fits_boxes(const Spec& s) {
   return fits(codes(s.quant, s.dim_k), s.k) && fits(codes(s.quant, s.dim_v), s.v);
 }
 
+/// Whether V's elements can be the first operand of products, 16 of them at a time.
+bool rows_can_be_few(const Spec& s) {
+  std::vector<Piece> all = pieces(0, codes(s.quant, s.dim_v));
+  return std::all_of(all.begin(), all.end(),
+                     [&](const Piece& p) { return p.size >= (s.quant == Quant::none ? 16 : 32); });
+}
+
 /// What was asked for, or else our own choice.
 int either(int tuned, int own) {
   return tuned > 0 ? tuned : own;
@@ -66,15 +73,17 @@ void choose_wide(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) 
 
 /// A warp has its rows with all their sums; teams of a block are neighbouring heads.
 void choose_narrow(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
-  s.rows = either(t.rows, rows <= 16 ? 16 : rows <= 32 ? 32 : 64);
-  s.down = either(t.down, s.rows / 16), s.across = either(t.across, 1);
+  s.rows = either(t.rows, rows <= 8 && rows_can_be_few(s) ? 8 : rows <= 16 ? 16 : rows <= 32 ? 32 : 64);
+  s.down = either(t.down, std::max(1, s.rows / 16)), s.across = either(t.across, 1);
   // What a turn holds in registers beside the sums grows with its keys. Where the copy engine brings rows, or could if
-  // they were aligned, the decoding of int4 pays over longer turns; sums have one order whatever the alignment.
+  // they were aligned, the decoding of int4 pays over longer turns; where threads copy, codes of few rows leave room
+  // for them, which share what a turn costs besides. Sums have one order whatever the alignment.
   bool full = s.dim_k > 128 || s.dim_v > 128, boxes = chip.bulk_copies && s.page % 16 == 0 && fits_boxes(s) && !full;
-  bool long_turns = boxes && s.quant == Quant::int4 && s.meta == Elem::f16;
+  bool of_few = !full && !boxes && s.rows == 8 && s.quant != Quant::none;
+  bool long_turns = of_few || (boxes && s.quant == Quant::int4 && s.meta == Elem::f16);
   s.keys = either(t.keys, full ? 16 : long_turns ? 64 : 32);
   int most = std::min(chip.shared_bytes, 104 << 10), stage = stage_bytes(s);
-  int warps = s.down * s.across, teams = std::max(1, (boxes ? 2 : 4) / warps);
+  int warps = s.down * s.across, teams = std::max(1, (boxes || of_few ? 2 : 4) / warps);
   int most_stages = long_turns ? 2 : s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
   // 16 KB under way a warp, of what threads copy: what is asked for beyond that, the memory delivers no sooner, and
   // where all teams ask for all they need at once it delivers the whole later. Not measured for large rows.
@@ -152,7 +161,11 @@ void check(const Spec& s) {
   need(s.quant != Quant::int4 || (!s.joint && s.dim_k % 2 == 0 && s.dim_v % 2 == 0), "dim_k", number(s.dim_k),
        "even dims and a V of its own, for two codes to a byte");
   need(s.group <= max_group, "group", number(s.group), fmt::format("at most {}", max_group));
-  need(s.rows >= 16 * s.down, "rows", number(s.rows), fmt::format("at least 16 for each of {} warps down", s.down));
+  // Few rows are the second operand of products: see template_products.h.
+  bool few = s.rows < 16;
+  need(!few || s.down * s.across == 1, "rows", number(s.rows), "16 or more for teams of several warps");
+  need(few || s.rows >= 16 * s.down, "rows", number(s.rows),
+       fmt::format("at least 16 for each of {} warps down", s.down));
   need(s.keys >= 8 * s.across, "keys", number(s.keys), fmt::format("at least 8 for each of {} warps across", s.across));
   int warps = s.down * s.across;
   // Whole rows of scores a warp: see template_softmax.cpp.
@@ -162,6 +175,8 @@ void check(const Spec& s) {
   need(!s.bulk || fits_bulk(s), "bulk", "1",
        "0: the copy engine takes pages of 8 rows or more, of 32, 64 or multiples of 128 bytes, and alignment a16");
   int twice = s.quant == Quant::none ? 1 : 2;
+  need(!few || rows_can_be_few(s), "rows", number(s.rows),
+       fmt::format("16 or more for {} elements of V: {} of them at a time are too few", s.dim_v, 16 * twice));
   for (const Piece& p : pieces(0, codes(s.quant, s.dim_v)))
     need(p.size >= 8 * s.across * twice, "across", number(s.across),
          fmt::format("at most {}, for the {} elements from {} of V's row", p.size / 8 / twice, p.size, p.first));

@@ -68,7 +68,7 @@ struct Spec {
                       field<&Spec::alibi>("alibi"),
                       field<&Spec::lse>("lse"),
                       field<&Spec::align>("align"),
-                      field<&Spec::rows>("rows", OneOf{16, 32, 64, 128}),
+                      field<&Spec::rows>("rows", OneOf{8, 16, 32, 64, 128}),
                       field<&Spec::keys>("keys", OneOf{16, 32, 64, 128}),
                       field<&Spec::stages>("stages", OneOf{2, 3, 4, 5, 6, 8}),
                       field<&Spec::down>("down", OneOf{1, 2, 4, 8}),

@@ -59,8 +59,8 @@ std::vector<Piece> code_pieces(const Spec& s, int dim) {
   return pieces(0, codes(s.quant, dim));
 }
 
-KeyFragments::KeyFragments(Kernel& k, const Spec& s, const CacheRows& rows)
-    : k_(k), s_(s), rows_(rows), grid_{s.down, s.across}, codes_(codes_of(s, s.k)) {
+KeyFragments::KeyFragments(Kernel& k, const Spec& s, const Products& products, const CacheRows& rows)
+    : k_(k), s_(s), products_(products), rows_(rows), codes_(codes_of(s, s.k)) {
   int width = codes(s.quant, s.dim_k);
   loads_ = loads_of(rows, codes_.empty() ? 64 : 128, width);
   for (const Piece& load : loads_) {
@@ -70,32 +70,53 @@ KeyFragments::KeyFragments(Kernel& k, const Spec& s, const CacheRows& rows)
   }
 }
 
-Layout KeyFragments::word_layout(int size) const {
-  Layout b = Layout::mma_b(size, s_.keys, grid_);
-  auto words = [&](std::span<const Coords> bases) {
-    std::vector<Coords> all;
-    for (const Coords& c : bases) all.push_back({c[1], code_of(c[0], size) / 4});
-    return all;
+KeyFragments::Words KeyFragments::words(int size) const {
+  Layout of_keys = products_.others(size, s_.keys);
+  auto of = [&](const Coords& c) { return Coords{c[1], code_of(c[0], size) / 4}; };
+  auto all = [&](std::span<const Coords> bases) {
+    std::vector<Coords> out;
+    for (const Coords& c : bases) out.push_back(of(c));
+    return out;
   };
-  return Layout::of({s_.keys, size / 4}, words(b.reg_bases().subspan(2)), words(b.lane_bases()), words(b.warp_bases()));
+  // A register's bits are: which code of a pair; which pair of a word; which word, neighbours first; which key.
+  std::vector<Coords> reg;
+  std::array<std::vector<int>, 2> bits;
+  int half = 0;
+  for (int i = 1; 1 << i < of_keys.registers(); ++i) {
+    const Coords& c = of_keys.reg_basis(i);
+    if (c[0] == 8)
+      half = i;
+    else
+      bits[c[0] == 0].push_back(i);
+  }
+  for (const auto& group : bits)
+    for (int i : group) reg.push_back(of(of_keys.reg_basis(i)));
+  std::vector<std::array<int, 2>> source;
+  for (int r = 0; r < of_keys.registers(); r += 2) {
+    int word = 0, at = 0;
+    for (const auto& group : bits)
+      for (int i : group) word |= (r >> i & 1) << at++;
+    source.push_back({word, r >> half & 1});
+  }
+  return {Layout::of({s_.keys, size / 4}, reg, all(of_keys.lane_bases()), all(of_keys.warp_bases())), source};
 }
 
 void KeyFragments::each(const Value& stage, const std::function<void(std::size_t, const Tile&)>& f) const {
   std::size_t chunk = 0;
   for (const Piece& load : loads_) {
     Place at = place_of(rows_, load);
-    Layout of_keys = Layout::mma_b(load.size, s_.keys, grid_);
+    Layout of_keys = products_.others(load.size, s_.keys);
     if (codes_.empty()) {
       f(chunk++, at.tile.load_transposed(of_keys, stage, at.column));
       continue;
     }
-    Tile words = at.tile.as(Elem::i32).load(word_layout(load.size), stage, at.column / 4);
+    Words order = words(load.size);
+    Tile loaded = at.tile.as(Elem::i32).load(order.layout, stage, at.column / 4);
     for (CodeFormat code : codes_) {
-      auto [even, odd] = half_pairs(words, code);
+      std::array<Tile, 2> halves = half_pairs(loaded, code);
       std::vector<Reg> regs;
-      for (std::size_t i = 0; i < even.regs().size(); i += 2)
-        for (const Tile* t : {&even, &odd})
-          for (std::size_t j : {i, i + 1}) regs.push_back(t->regs()[j]);
+      for (const auto& [word, half] : order.source)
+        for (int i : {0, 1}) regs.push_back(halves[static_cast<std::size_t>(half)].reg(2 * word + i));
       f(chunk++, named(Tile(k_, Type::f16, nullptr, std::move(regs)), of_keys));
     }
   }
@@ -118,12 +139,12 @@ KeyFragments::Columns KeyFragments::query_columns(const Layout& l, const Piece& 
   return {code + chunk.first, code + first < width};
 }
 
-ValueFragments::ValueFragments(Kernel& k, const Spec& s, const CacheRows& rows)
-    : k_(k), s_(s), rows_(rows), grid_{s.down, s.across}, codes_(codes_of(s, s.v)) {
+ValueFragments::ValueFragments(Kernel& k, const Spec& s, const Products& products, const CacheRows& rows)
+    : k_(k), s_(s), products_(products), rows_(rows), codes_(codes_of(s, s.v)) {
   loads_ = loads_of(rows, codes_.empty() ? 64 : 128, codes(s.quant, s.dim_v));
   for (const Piece& load : loads_) {
-    if (codes_.empty()) sums_.push_back(Layout::mma_c(s.rows, load.size, grid_));
-    for (std::size_t i = 0; i < 2 * codes_.size(); ++i) sums_.push_back(Layout::mma_c(s.rows, load.size / 2, grid_));
+    if (codes_.empty()) sums_.push_back(products.sums(load.size));
+    for (std::size_t i = 0; i < 2 * codes_.size(); ++i) sums_.push_back(products.sums(load.size / 2));
   }
 }
 
@@ -132,10 +153,10 @@ void ValueFragments::each(const Value& stage, const std::function<void(std::size
   for (const Piece& load : loads_) {
     Place at = place_of(rows_, load);
     if (codes_.empty()) {
-      f(sum++, at.tile.load(Layout::mma_b(s_.keys, load.size, grid_), stage, at.column));
+      f(sum++, at.tile.load(products_.others(s_.keys, load.size), stage, at.column));
       continue;
     }
-    Layout twos = Layout::mma_b(s_.keys, load.size / 2, grid_);
+    Layout twos = products_.others(s_.keys, load.size / 2);
     Tile units = at.tile.as(Elem::f16).load(twos, stage, at.column / 2);
     for (CodeFormat code : codes_)
       for (const Tile& half : half_pairs(units, code)) f(sum++, named(half, twos));

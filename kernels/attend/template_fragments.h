@@ -11,6 +11,7 @@
 
 #include "compiler/numbers.h"
 #include "kernels/attend/spec.h"
+#include "kernels/attend/template_products.h"
 #include "kernels/attend/template_rows.h"
 
 namespace pagejit::attend {
@@ -22,17 +23,17 @@ inline Type product_type(const Spec& s) {
 /// Pieces of a stored row, and elements of it that stand as far apart as the codes of one byte.
 std::vector<Piece> code_pieces(const Spec& s, int dim);
 
-/// K as the second operand of queries · keys.
+/// K as what queries are multiplied with.
 class KeyFragments {
  public:
-  KeyFragments(Kernel& k, const Spec& s, const CacheRows& rows);
+  KeyFragments(Kernel& k, const Spec& s, const Products& products, const CacheRows& rows);
 
   /// Elements of a query's row that one product takes: `first` and as many after it as are codes; how they are ordered
   /// is for query_columns() to say.
   const std::vector<Piece>& chunks() const { return chunks_; }
   /// What an element of a chunk comes as a multiple of.
   double unit(std::size_t chunk) const { return codes_.empty() ? 1 : code_unit(codes_[chunk % codes_.size()]); }
-  /// Calls f(chunk, fragment) for each chunk, fragments of mma_b(size, keys).
+  /// Calls f(chunk, fragment) for each chunk, fragments of others(size, keys).
   void each(const Value& stage, const std::function<void(std::size_t, const Tile&)>& f) const;
   /// The element of a query's row that stands at each place of a layout of [rows, size], and whether the row has it.
   struct Columns {
@@ -41,21 +42,26 @@ class KeyFragments {
   Columns query_columns(const Layout& l, const Piece& chunk) const;
 
  private:
-  Layout word_layout(int size) const;
+  /// Words of codes as they are loaded, and which of them each word of a fragment is, and which half of its codes.
+  struct Words {
+    Layout layout;
+    std::vector<std::array<int, 2>> source;
+  };
+  Words words(int size) const;
 
   Kernel& k_;
   Spec s_;
+  const Products& products_;
   const CacheRows& rows_;
-  std::array<int, 2> grid_;
   std::vector<CodeFormat> codes_;  // what a byte holds; none: elements
   std::vector<Piece> loads_;       // stored elements that are loaded together; codes_.size() chunks each
   std::vector<Piece> chunks_;
 };
 
-/// V as the second operand of weights · values, and the sums that come of it.
+/// V as what weights are multiplied with, and the sums that come of it.
 class ValueFragments {
  public:
-  ValueFragments(Kernel& k, const Spec& s, const CacheRows& rows);
+  ValueFragments(Kernel& k, const Spec& s, const Products& products, const CacheRows& rows);
 
   /// The layout of each sum.
   const std::vector<Layout>& sums() const { return sums_; }
@@ -73,8 +79,8 @@ class ValueFragments {
  private:
   Kernel& k_;
   Spec s_;
+  const Products& products_;
   const CacheRows& rows_;
-  std::array<int, 2> grid_;
   std::vector<CodeFormat> codes_;
   std::vector<Piece> loads_;
   std::vector<Layout> sums_;

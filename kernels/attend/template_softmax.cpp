@@ -1,6 +1,7 @@
 #include "kernels/attend/template_softmax.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "compiler/convert.h"
 #include "compiler/reduce.h"
@@ -35,11 +36,51 @@ Tile finite(const Tile& base) {
   return select(base == none_yet, real(base, 0), base);
 }
 
-/// Whether it is so of any element that the warp holds.
-Value any_in_warp(Kernel& k, const Tile& yes) {
+/// Whether it is so of any element that a thread holds; of any thread of the warp.
+Value any_of(Kernel& k, const Tile& yes) {
   Value any(k, Type::i1, yes.reg(0));
   for (int i = 1; i < yes.registers(); ++i) any = any | Value(k, Type::i1, yes.reg(i));
-  return Value(k.machine(MachineOp::ballot, {Value(cast(any, Type::i32))})[0] != 0);
+  return any;
+}
+Value any_in_warp(Kernel& k, const Value& yes) {
+  return Value(k.machine(MachineOp::ballot, {Value(cast(yes, Type::i32))})[0] != 0);
+}
+
+/// For what each thread makes of its own part of a row: as scores lie, but one register a row, the others its copies.
+Layout in_threads(const Layout& scores) {
+  std::vector<Coords> reg;
+  for (const Coords& c : scores.reg_bases()) reg.push_back(c[1] == 0 ? c : Coords{});
+  auto copy = [](std::span<const Coords> bases) { return std::vector<Coords>(bases.begin(), bases.end()); };
+  auto shape = scores.shape();
+  return Layout::of({shape.begin(), shape.end()}, std::move(reg), copy(scores.lane_bases()), copy(scores.warp_bases()));
+}
+
+/// The largest of what each thread has of a row.
+Tile most_in_threads(Kernel& k, const Tile& scores) {
+  const Layout& l = *scores.layout();
+  auto shape = l.shape();
+  Layout alone = Layout::of({shape.begin(), shape.end()}, {l.reg_bases().begin(), l.reg_bases().end()},
+                            std::vector<Coords>(5), std::vector<Coords>(l.warp_bases().size()));
+  Tile most = reduce(k, Tile(k, scores.type(), std::make_shared<const Layout>(alone), scores.regs()), 1, Reduce::max);
+  return Tile(k, scores.type(), std::make_shared<const Layout>(in_threads(l)), most.regs());
+}
+
+/// What each thread has summed up of a row, and add(that sum, register) for each register of the row besides.
+Tile sums_in_threads(Kernel& k, const Tile& sums, const std::function<Tile(const Tile& sum, int)>& add) {
+  std::vector<Reg> regs;
+  int copies = sums.layout()->free_bits().reg;
+  for (int r = 0; r < sums.layout()->registers(); ++r) regs.push_back(sums.reg(r & ~copies));
+  for (int r = 0; r < sums.layout()->registers(); ++r) {
+    Reg& sum = regs[static_cast<std::size_t>(r & ~copies)];
+    sum = add(Value(k, Type::f32, sum), r).reg(0);
+  }
+  for (std::size_t r = 0; r < regs.size(); ++r) regs[r] = regs[r & ~static_cast<std::size_t>(copies)];
+  return Tile(k, Type::f32, sums.layout(), std::move(regs));
+}
+
+/// Whether threads sum their weights up by themselves: few they are, and products take them in another form.
+bool own_sums(const Spec& s) {
+  return Products::turned(s) && model_metadata(s.quant);
 }
 
 /// Whether scores are handed around among the warps across, so that each has whole rows of them: the one exchange of a
@@ -47,16 +88,6 @@ Value any_in_warp(Kernel& k, const Tile& yes) {
 /// their powers.
 bool whole_rows(const Spec& s) {
   return s.across > 1 && s.rows / s.down * s.keys <= 512;
-}
-
-/// Scores as they are taken powers of.
-Layout seen_layout(const Spec& s) {
-  if (!whole_rows(s)) return Layout::mma_c(s.rows, s.keys, {s.down, s.across});
-  Layout one = Layout::mma_c(s.rows, s.keys, {s.down, 1});
-  auto copy = [](std::span<const Coords> bases) { return std::vector<Coords>(bases.begin(), bases.end()); };
-  std::vector<Coords> warp = copy(one.warp_bases());
-  for (int n = 1; n < s.across; n *= 2) warp.push_back({});
-  return Layout::of({s.rows, s.keys}, copy(one.reg_bases()), copy(one.lane_bases()), std::move(warp));
 }
 
 Tile real_tile(Kernel& k, const Layout& l, double value) {
@@ -70,13 +101,13 @@ Softmax::Softmax(Kernel& k, const Spec& s, const Kernel::Parameters<Params>& p, 
       s_(s),
       p_(p),
       caches_(caches),
-      keys_(k, s, caches.keys),
-      values_(k, s, caches.values),
-      grid_{s.down, s.across},
-      score_layout_(Layout::mma_c(s.rows, s.keys, grid_)),
-      seen_layout_(seen_layout(s)),
-      weight_layout_(Layout::mma_a(s.rows, s.keys, grid_)),
-      sum_layout_(Layout::mma_c(s.rows, 8 * s.across, grid_)) {
+      products_(k, s),
+      keys_(k, s, products_, caches.keys),
+      values_(k, s, products_, caches.values),
+      score_layout_(products_.sums(s.keys)),
+      seen_layout_(whole_rows(s) ? products_.whole_sums(s.keys) : score_layout_),
+      weight_layout_(products_.rows(s.keys)),
+      sum_layout_(products_.sums(products_.least_columns())) {
   const auto& chunks = keys_.chunks();
   held_ = std::min(chunks.size(), chunks_in_registers(s, chunks[0]));
   Elem elem = product_type(s) == Type::bf16 ? Elem::bf16 : Elem::f16;
@@ -104,7 +135,7 @@ Tile Softmax::loaded(const Layout& l, const Piece& chunk) const {
 void Softmax::find_row_scales() {
   Tile most;
   for (const Piece& c : keys_.chunks()) {
-    Layout l = Layout::mma_a(s_.rows, c.size, grid_);
+    Layout l = products_.rows(c.size);
     Tile part = reduce(k_, unary(Unary::abs, cast(loaded(l, c), Type::f32)), 1, Reduce::max);
     part = convert(k_, part, seen_layout_.slice(1));
     most = most ? maximum(most, part) : part;
@@ -116,26 +147,28 @@ void Softmax::find_row_scales() {
 
 void Softmax::load_queries() {
   queries_.clear();
-  bool scaled = product_type(s_) != type_of(s_.q) || s_.quant == Quant::fp8;
+  bool scaled = product_type(s_) != type_of(s_.q) || s_.quant == Quant::fp8 || s_.quant == Quant::int4;
   if (scaled) find_row_scales();
-  auto load = [&](const Layout& l, const Piece& c) {
-    Tile q = loaded(l, c);
-    if (!scaled) return q;
-    return cast(cast(q, Type::f32) * convert(k_, shrink_, l.slice(1)), Type::f16);
-  };
   const auto& chunks = keys_.chunks();
+  auto load = [&](const Layout& l, std::size_t i) {
+    Tile q = loaded(l, chunks[i]);
+    if (!scaled) return q;
+    // So that all products are in units of the first chunk's codes.
+    Tile shrink = convert(k_, shrink_, l.slice(1)) * (keys_.unit(0) / keys_.unit(i));
+    return cast(cast(q, Type::f32) * shrink, Type::f16);
+  };
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const Piece& c = chunks[i];
-    Layout fragment = Layout::mma_a(s_.rows, c.size, grid_);
+    Layout fragment = products_.rows(c.size);
     if (i < held_) {
-      queries_.push_back(load(fragment, c));
+      queries_.push_back(load(fragment, i));
     } else if (scaled || s_.quant != Quant::none) {
-      shared_queries_[i - held_].store(load(fragment, c), k_.constant(Type::i32, 0));
+      shared_queries_[i - held_].store(load(fragment, i), k_.constant(Type::i32, 0));
     } else {
       // A barrier has passed since the sequence before was read, and one comes before this one is.
       int vec = std::min(c.size, promised_bytes(s_.align, s_.q) / bytes(s_.q)), across = std::min(32, c.size / vec);
       Layout l = Layout::blocked({s_.rows, c.size}, {1, vec}, {32 / across, across}, {k_.warps(), 1}, {1, 0});
-      shared_queries_[i - held_].store(load(l, c), k_.constant(Type::i32, 0));
+      shared_queries_[i - held_].store(load(l, i), k_.constant(Type::i32, 0));
     }
   }
 }
@@ -150,11 +183,14 @@ void Softmax::begin(const QueryRows& rows, const Value& length, const Value& que
   factor_ = grow_ ? grow_ * factor : Tile(factor);
   if (model_metadata(s_.quant)) {
     if (!shared_queries_.empty()) k_.barrier();
-    Value one(cast(k_.constant(Type::f32, 1), product_type(s_)));
     Tile sums = real_tile(k_, sum_layout_, 0);
-    for (std::size_t i = 0; i < keys_.chunks().size(); ++i)
-      sums = dot(k_, query(i), k_.full(Layout::mma_b(keys_.chunks()[i].size, 8 * s_.across, grid_), one), sums);
-    query_sums_ = convert(k_, reduce(k_, sums, 1, Reduce::max), of_rows);
+    for (std::size_t i = 0; i < keys_.chunks().size(); ++i) {
+      Value one(cast(real(Tile(k_.constant(Type::f32, 0)), keys_.unit(i) / keys_.unit(0)), product_type(s_)));
+      Layout ones = products_.others(keys_.chunks()[i].size, products_.least_columns());
+      sums = products_.dot(query(i), k_.full(ones, one), sums);
+    }
+    query_sums_ = convert(k_, reduce(k_, sums, 1, Reduce::max), of_rows) * keys_.unit(0);
+    factor_ = factor_ * (1 / keys_.unit(0));
   }
   Tile row = k_.arange(of_rows, 0) + rows.first;
   // The key of the query itself; before the first one if the sequence is shorter than its queries.
@@ -175,10 +211,12 @@ void Softmax::begin(const QueryRows& rows, const Value& length, const Value& que
 }
 
 std::vector<Tile> Softmax::none() const {
-  std::vector<Tile> state{real_tile(k_, seen_layout_.slice(1), none_yet), real_tile(k_, sum_layout_, 0)};
+  Layout in_thread = in_threads(seen_layout_);
+  std::vector<Tile> state{real_tile(k_, seen_layout_.slice(1), none_yet),
+                          real_tile(k_, own_sums(s_) ? in_thread : sum_layout_, 0)};
   if (model_metadata(s_.quant)) {
     state.push_back(real(Tile(k_.constant(Type::f32, 0)), 1e-30));
-    state.push_back(real_tile(k_, half_zeros(s_) ? sum_layout_ : seen_layout_, 0));
+    state.push_back(real_tile(k_, half_zeros(s_) ? sum_layout_ : in_thread, 0));
   }
   for (const Layout& l : values_.sums()) state.push_back(real_tile(k_, l, 0));
   return state;
@@ -186,49 +224,44 @@ std::vector<Tile> Softmax::none() const {
 
 Tile Softmax::query(std::size_t chunk) const {
   if (chunk < held_) return queries_[chunk];
-  Layout l = Layout::mma_a(s_.rows, keys_.chunks()[chunk].size, grid_);
+  Layout l = products_.rows(keys_.chunks()[chunk].size);
   return shared_queries_[chunk - held_].load(l, k_.constant(Type::i32, 0));
 }
 
-/// The scale and the zero of each key, for each element of the scores.
-Softmax::Pairs Softmax::pairs(const CacheRows& rows, const Value& stage) const {
-  // A register for the scale and one for the zero, for each register of the scores.
-  auto by_key = [](std::span<const Coords> bases) {
+/// The scale and the zero of each element's key, as they are stored; keys are dim `dim` of the layout.
+std::array<Tile, 2> Softmax::pairs(const CacheRows& rows, const Value& stage, const Layout& to, std::size_t dim) const {
+  auto by_key = [&](std::span<const Coords> bases) {
     std::vector<Coords> all;
-    for (const Coords& c : bases) all.push_back({c[1], 0});
+    for (const Coords& c : bases) all.push_back({c[dim], 0});
     return all;
   };
-  std::vector<Coords> reg = by_key(seen_layout_.reg_bases());
+  // A register for the scale and one for the zero, for each register of `to`.
+  std::vector<Coords> reg = by_key(to.reg_bases());
   reg.insert(reg.begin(), Coords{0, 1});
-  Layout l = Layout::of({s_.keys, 2}, reg, by_key(seen_layout_.lane_bases()), by_key(seen_layout_.warp_bases()));
+  Layout l = Layout::of({s_.keys, 2}, reg, by_key(to.lane_bases()), by_key(to.warp_bases()));
   Tile both = rows.tile(0).load(l, stage);
-  auto scores = std::make_shared<const Layout>(seen_layout_);
+  auto layout = std::make_shared<const Layout>(to);
   std::array<std::vector<Reg>, 2> regs;
   for (int i = 0; i < both.registers(); ++i) regs[static_cast<std::size_t>(i % 2)].push_back(both.reg(i));
-  return {cast(Tile(k_, both.type(), scores, std::move(regs[0])), Type::f32),
-          Tile(k_, both.type(), scores, std::move(regs[1]))};
+  return {Tile(k_, both.type(), layout, std::move(regs[0])), Tile(k_, both.type(), layout, std::move(regs[1]))};
 }
 
 Tile Softmax::scores(const Value& stage) const {
   // Few scores a warp are few chains of products, each waiting for the one before: then more, of alternate chunks.
   int chains = score_layout_.registers() / 4;
   std::size_t ways = std::min<std::size_t>(keys_.chunks().size(), chains >= 4 ? 1 : chains == 2 ? 2 : 4);
-  if (s_.quant == Quant::int4) ways = 2;  // the halves of a byte come in units of their own
+  if (s_.quant == Quant::int4) ways = 1;  // bound by instructions, and other warps have work
   std::vector<Tile> sums(ways, real_tile(k_, score_layout_, 0));
   keys_.each(stage, [&](std::size_t i, const Tile& fragment) {
-    sums[i % ways] = dot(k_, query(i), fragment, sums[i % ways]);
+    sums[i % ways] = products_.dot(query(i), fragment, sums[i % ways]);
   });
-  for (std::size_t i = 1; i < ways; ++i) {
-    double less = keys_.unit(0) / keys_.unit(i);
-    sums[0] = less == 1 ? sums[0] + sums[i] : fma(sums[i], real_tile(k_, score_layout_, less), sums[0]);
-  }
+  for (std::size_t i = 1; i < ways; ++i) sums[0] = sums[0] + sums[i];
   // A barrier comes before every turn: see take().
   Tile all = convert(k_, sums[0], seen_layout_, true);
   if (!model_metadata(s_.quant)) return all;
-  // q · (code − zero) · scale: the zero's part is the same for all elements of a key.
-  auto [scale, zero] = pairs(*caches_.key_pairs, stage);
-  Tile less = unary(Unary::neg, cast(zero, Type::f32) * keys_.unit(0));
-  return fma(query_sums_, less, all) * (scale * (1 / keys_.unit(0)));
+  // q · (code − zero) · scale: the zero's part is the same for all elements of a key. In units of codes still.
+  auto [scale, zero] = pairs(*caches_.key_pairs, stage, seen_layout_, 1);
+  return fma(query_sums_, unary(Unary::neg, cast(zero, Type::f32)), all) * cast(scale, Type::f32);
 }
 
 /// Whether scores are products with queries times a factor, and nothing else.
@@ -259,7 +292,7 @@ Tile Softmax::seen(const Value& tile, Tile scores) const {
 
 /// Weights as the first operand of products.
 Tile Softmax::fragments(const Tile& weights) const {
-  if (!shared_weights_) return convert(k_, weights, weight_layout_);
+  if (!shared_weights_) return products_.as_rows(weights);
   Value only = k_.constant(Type::i32, 0);
   shared_weights_->store(weights, only);
   k_.barrier();
@@ -268,35 +301,54 @@ Tile Softmax::fragments(const Tile& weights) const {
 
 /// Weights as V's codes are to be multiplied with. out = Σ p · (code − zero) · scale: the scale goes into the weight,
 /// in units of a power of two that no scale so far is above, so that f16 holds it; the zero's part is summed by itself.
-Tile Softmax::weighted(const Tile& weights, const Pairs& pairs, std::vector<Tile>& state) const {
+Tile Softmax::weighted(const Tile& weights, const ValuePairs& pairs, std::vector<Tile>& state) const {
   // Rounded before the zero is taken off: what the rounding loses is then multiplied with a difference, as it should
   // be.
   Tile scaled = cast(weights * (pairs.scale * fast(MachineOp::rcp_fast, state[unit_])), Type::f16);
-  Tile rounded = convert(k_, scaled, weight_layout_);
-  if (!half_zeros(s_)) {
-    state[rest_] = fma(cast(scaled, Type::f32), cast(pairs.zero, Type::f32), state[rest_]);
-    return rounded;
-  }
-  // Every column of the second operand is the zeros: a register of it is one of the first row of scores.
-  Layout columns = Layout::mma_b(s_.keys, 8 * s_.across, grid_);
-  std::vector<Reg> regs;
-  for (int r = 0; r < columns.registers(); ++r) regs.push_back(pairs.zero.reg((r & 1) | r >> 1 << 2));
-  Tile zeros(k_, Type::f16, std::make_shared<const Layout>(columns), std::move(regs));
-  state[rest_] = dot(k_, rounded, zeros, state[rest_]);
+  Tile rounded = products_.as_rows(scaled);
+  if (half_zeros(s_))
+    state[rest_] = products_.dot(rounded, pairs.zero, state[rest_]);
+  else
+    state[rest_] = sums_in_threads(
+        k_, state[rest_], [&, w = cast(scaled, Type::f32), zero = cast(pairs.zero, Type::f32)](const Tile& sum, int r) {
+          return fma(Value(k_, Type::f32, w.reg(r)), Value(k_, Type::f32, zero.reg(r)), sum);
+        });
   return rounded;
+}
+
+/// V's scales for each element of the scores. Its zeros too, or, where products sum them, as each column of what
+/// weights are multiplied with.
+Softmax::ValuePairs Softmax::value_pairs(const Value& stage) const {
+  auto [scale, zero] = pairs(*caches_.value_pairs, stage, seen_layout_, 1);
+  if (half_zeros(s_)) zero = zero_columns(zero, stage);
+  return {cast(scale, Type::f32), zero};
+}
+
+Tile Softmax::zero_columns(const Tile& zero, const Value& stage) const {
+  Layout columns = products_.others(s_.keys, products_.least_columns());
+  if (products_.turned()) return pairs(*caches_.value_pairs, stage, columns, 0)[1];
+  // A thread has the same keys of both: a register is one of the first row of scores.
+  std::vector<Reg> regs;
+  for (int r = 0; r < columns.registers(); ++r) regs.push_back(zero.reg((r & 1) | r >> 1 << 2));
+  return Tile(k_, Type::f16, std::make_shared<const Layout>(columns), std::move(regs));
 }
 
 /// Sums are in units of 2^base, where base is not the largest score but at most `slack` below it, and of V's scales:
 /// few turns bring them to other units.
-void Softmax::settle(const Tile& most, const Tile& scale, std::vector<Tile>& state) const {
+void Softmax::settle(const Tile& logits, const Tile& scale, std::vector<Tile>& state) const {
   constexpr double slack = 8;  // 2^8 is far from f16's largest
-  Tile over = most > state[max_] + slack;
-  Value change = any_in_warp(k_, over);
-  if (scale) change = change | any_in_warp(k_, unary(Unary::abs, scale) > state[unit_]);  // one unit for all rows
+  auto powers = [&](const Tile& most) { return plain() ? most * factor_ : most; };
+  // What a warp holds of a row is all of it: then threads need only agree on a new base, not to see that there is none.
+  bool alone = !shared_weights_;
+  Tile most = powers(alone ? most_in_threads(k_, logits) : reduce(k_, logits, 1, Reduce::max, true));
+  Value large = any_of(k_, most > state[max_] + slack);
+  if (scale) large = large | any_of(k_, unary(Unary::abs, scale) > state[unit_]);  // one unit for all rows
+  Value change = any_in_warp(k_, large);
   std::size_t count = static_cast<std::size_t>(outs(s_)) + values_.sums().size();
   std::vector<Tile> sums(state.begin(), state.begin() + static_cast<std::ptrdiff_t>(count));
   sums = k_.when(change, std::move(sums), [&](std::vector<Tile>& now) {
-    Tile base = select(over, most, now[max_]);
+    Tile all = alone ? reduce(k_, most, 1, Reduce::max) : most;
+    Tile base = select(all > now[max_] + slack, all, now[max_]);
     Tile faded = fast(MachineOp::exp2_fast, now[max_] - finite(base));
     now[max_] = base;
     auto fade = [&](Tile& t) { t = t * convert(k_, faded, t.layout()->slice(1)); };
@@ -314,34 +366,42 @@ void Softmax::settle(const Tile& most, const Tile& scale, std::vector<Tile>& sta
 }
 
 void Softmax::take(const Value& tile, const Value& stage, std::vector<Tile>& state) {
-  Tile logits = seen(tile, scores(stage)), most = reduce(k_, logits, 1, Reduce::max, true);
-  Pairs of_values;
-  if (model_metadata(s_.quant)) of_values = pairs(*caches_.value_pairs, stage);
-  settle(plain() ? most * factor_ : most, of_values.scale, state);
+  Tile logits = seen(tile, scores(stage));
+  ValuePairs of_values;
+  if (model_metadata(s_.quant)) of_values = value_pairs(stage);
+  settle(logits, of_values.scale, state);
   Tile less = unary(Unary::neg, finite(state[max_]));
   Tile weights = fast(MachineOp::exp2_fast, plain() ? fma(logits, factor_, less) : logits + less);
   Type type = product_type(s_);
-  Tile rounded = fragments(cast(weights, type));
-  // The sum of what V is weighted with, rounding and all, and without a word between threads.
-  Value one(cast(k_.constant(Type::f32, 1), type));
-  state[sum_] = dot(k_, rounded, k_.full(Layout::mma_b(s_.keys, 8 * s_.across, grid_), one), state[sum_]);
+  Tile rounded;
+  if (own_sums(s_)) {
+    state[sum_] = sums_in_threads(k_, state[sum_],
+                                  [&](const Tile& sum, int r) { return sum + Value(k_, Type::f32, weights.reg(r)); });
+  } else {
+    rounded = fragments(cast(weights, type));
+    // The sum of what V is weighted with, rounding and all, and without a word between threads.
+    Value one(cast(k_.constant(Type::f32, 1), type));
+    Tile ones = k_.full(products_.others(s_.keys, products_.least_columns()), one);
+    state[sum_] = products_.dot(rounded, ones, state[sum_]);
+  }
   if (of_values.scale) rounded = weighted(weights, of_values, state);
   auto first = static_cast<std::size_t>(outs(s_));
   values_.each(stage, [&](std::size_t i, const Tile& fragment) {
-    state[first + i] = dot(k_, rounded, fragment, state[first + i]);
+    state[first + i] = products_.dot(rounded, fragment, state[first + i]);
   });
 }
 
 Softmax::Result Softmax::result(const std::vector<Tile>& state) const {
   Result r;
   r.max = state[max_];
-  // All columns of the sums are the same: any of them will do.
-  r.sum = convert(k_, reduce(k_, state[sum_], 1, Reduce::max), *r.max.layout());
-  r.any = state[sum_] > 0.0;
-  Tile logs = convert(k_, r.max, state[sum_].layout()->slice(1)) + fast(MachineOp::log2_fast, state[sum_]);
+  // All columns of the products' sums are the same: any of them will do.
+  Tile sums = state[sum_];
+  r.sum = convert(k_, reduce(k_, sums, 1, own_sums(s_) ? Reduce::sum : Reduce::max), *r.max.layout());
+  if (own_sums(s_)) sums = convert(k_, r.sum, sum_layout_.slice(1)) + real_tile(k_, sum_layout_, 0);
+  r.any = sums > 0.0;
+  Tile logs = convert(k_, r.max, sum_layout_.slice(1)) + fast(MachineOp::log2_fast, sums);
   r.logs = select(r.any, logs, real(logs, none_yet));
-  std::vector<Tile> sums(state.begin() + outs(s_), state.end());
-  r.out = values_.stretches(sums);
+  r.out = values_.stretches({state.begin() + outs(s_), state.end()});
   Tile zeros, unit;
   if (model_metadata(s_.quant))
     zeros = reduce(k_, state[rest_], 1, half_zeros(s_) ? Reduce::max : Reduce::sum), unit = state[unit_];

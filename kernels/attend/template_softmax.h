@@ -3,7 +3,6 @@
 #include <optional>
 #include <vector>
 
-#include "compiler/dot.h"
 #include "kernels/attend/spec.h"
 #include "kernels/attend/template_fragments.h"
 
@@ -59,22 +58,23 @@ class Softmax {
   Tile scores(const Value& stage) const;
   Tile seen(const Value& tile, Tile scores) const;
   bool plain() const;
-  /// The scale and the zero of each key, for each element of the scores: f32, and as it is stored.
-  struct Pairs {
-    Tile scale, zero;
+  std::array<Tile, 2> pairs(const CacheRows& rows, const Value& stage, const Layout& to, std::size_t dim) const;
+  struct ValuePairs {
+    Tile scale, zero;  // f32; as it is stored
   };
-  Pairs pairs(const CacheRows& rows, const Value& stage) const;
-  void settle(const Tile& most, const Tile& scale, std::vector<Tile>& state) const;
+  ValuePairs value_pairs(const Value& stage) const;
+  Tile zero_columns(const Tile& zero, const Value& stage) const;
+  void settle(const Tile& logits, const Tile& scale, std::vector<Tile>& state) const;
   Tile fragments(const Tile& weights) const;
-  Tile weighted(const Tile& weights, const Pairs& pairs, std::vector<Tile>& state) const;
+  Tile weighted(const Tile& weights, const ValuePairs& pairs, std::vector<Tile>& state) const;
 
   Kernel& k_;
   Spec s_;
   const Kernel::Parameters<Params>& p_;
   Caches caches_;
+  Products products_;
   KeyFragments keys_;
   ValueFragments values_;
-  std::array<int, 2> grid_;
   Layout score_layout_, seen_layout_, weight_layout_, sum_layout_;
   std::size_t held_ = 0;                      // chunks of queries in registers
   std::vector<SharedTile> shared_queries_;    // the others, one each

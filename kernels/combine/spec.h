@@ -32,7 +32,7 @@ struct Spec {
                       field<&Spec::sinks>("sinks"),
                       field<&Spec::lse>("lse"),
                       field<&Spec::group>("group", AtLeast{1}),
-                      field<&Spec::team_rows>("team_rows", OneOf{16, 32, 64, 128}),
+                      field<&Spec::team_rows>("team_rows", OneOf{8, 16, 32, 64, 128}),
                       field<&Spec::keys>("keys", OneOf{16, 32, 64, 128}),
                       field<&Spec::parts>("parts", OneOf{1, 2, 4, 8, 16, 32, 64}),
                       field<&Spec::rows>("rows", OneOf{1, 2, 4, 8, 16}),

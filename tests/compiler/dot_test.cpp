@@ -89,6 +89,25 @@ TEST_CASE("dot: operands in other layouts come into their fragments first") {
   }
 }
 
+TEST_CASE("dot: sums become the second operand of a product over their rows, in each warp by itself") {
+  for (auto [m, n, warps] : {std::array{16, 8, 1}, {32, 8, 1}, {32, 32, 2}}) {
+    Layout from = Layout::mma_c(m, n, {1, warps}), to = Layout::mma_b(m, n, {1, warps});
+    auto body = [&](Kernel& k, const Kernel::Parameters<Params>& p) {
+      Tile sums = load_matrix(k, p.tensor(&Params::in, Elem::f16), from);
+      store_every_slot(k, p.tensor(&Params::out, Elem::f16), as_second_operand(k, sums));
+    };
+    std::vector<std::uint16_t> in;
+    for (int i = 0; i < m * n; ++i) in.push_back(static_cast<std::uint16_t>(i));
+    int slots = to.registers() * 32 * warps, wrong = 0;
+    auto out = run_block<std::uint16_t>(32 * warps, in, size(slots), body);
+    for (int i = 0; i < slots; ++i) {
+      Coords at = to.apply(i % to.registers(), i / to.registers() % 32, i / to.registers() / 32);
+      wrong += out[size(i)] != in[size(n * at[0] + at[1])];
+    }
+    CHECK(wrong == 0);
+  }
+}
+
 /// out = in by way of shared memory: stored as rows, loaded as `layout`.
 void check_shared(Elem elem, int rows, int columns, const Layout& layout, bool transposed) {
   CAPTURE(layout.text());

@@ -29,6 +29,18 @@ TEST_CASE("attention on a GPU: one sequence of 100,000 keys beside short ones") 
   }
 }
 
+TEST_CASE(
+    "attention on a GPU: codes of every format come to what their decoded values would, of few rows and of many") {
+  if (gpu() == nullptr) return;
+  for (Quant quant : {Quant::int4, Quant::int8, Quant::fp8})
+    for (std::int64_t group : {4, 16}) {
+      AttendCase c{.quant = quant, .heads = 2 * group, .kv_heads = 2, .dim_k = 128, .dim_v = 128, .page = 64};
+      c.lengths = {3000, 0, 65, 700}, c.elem = group == 4 ? Elem::bf16 : Elem::f16, c.seed = 7;
+      CAPTURE(c.text());
+      CHECK(run_attend(*gpu(), c) == "");
+    }
+}
+
 TEST_CASE("attention on a GPU: packed, at any alignment and as one layer of several, the results are the same bits") {
   if (gpu() == nullptr) return;
   for (AttendCase c : {AttendCase{.heads = 32, .kv_heads = 8, .dim_k = 128, .dim_v = 128, .lengths = {1000, 33, 4097}},

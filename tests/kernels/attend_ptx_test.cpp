@@ -6,16 +6,22 @@
 namespace pagejit::test {
 
 TEST_CASE("attention: nothing spills, on any target") {
-  std::vector<std::string> lines{"attend",
-                                 "attend dim_k=576 dim_v=512 joint=1 group=16 keys=32 across=4 stages=2 teams=1",
-                                 "attend dim_k=256 dim_v=256 keys=16 stages=4 teams=1",
-                                 "attend rows=64 down=4 group=16 teams=1",
-                                 "attend quant=int8 k=u8 v=u8 stages=4 teams=2",
-                                 "attend quant=int4 k=u8 v=u8 stages=4 teams=4",
-                                 "attend quant=fp8 k=e4m3 v=e4m3 stages=4 teams=2",
-                                 "combine parts=4 rows=8 columns=128",
-                                 "combine parts=16 rows=8 columns=16",
-                                 "combine parts=64 rows=1 columns=32 along=4"};
+  std::vector<std::string> lines{
+      "attend",
+      "attend dim_k=576 dim_v=512 joint=1 group=16 keys=32 across=4 stages=2 teams=1",
+      "attend dim_k=256 dim_v=256 keys=16 stages=4 teams=1",
+      "attend rows=64 down=4 group=16 teams=1",
+      "attend quant=int8 k=u8 v=u8 stages=4 teams=2",
+      "attend quant=int4 k=u8 v=u8 stages=4 teams=4",
+      "attend quant=fp8 k=e4m3 v=e4m3 stages=4 teams=2",
+      "attend rows=8 stages=3",
+      "attend rows=8 keys=64 stages=2 teams=2 quant=int8 k=u8 v=u8",
+      "attend rows=8 keys=64 stages=2 teams=2 quant=int4 k=u8 v=u8",
+      "attend rows=8 keys=64 stages=2 teams=2 quant=int4 k=u8 v=u8 meta=bf16 softcap=1 alibi=1",
+      "attend rows=8 keys=64 stages=2 teams=2 quant=fp8 k=e4m3 v=e4m3",
+      "combine parts=4 rows=8 columns=128",
+      "combine parts=16 rows=8 columns=16",
+      "combine parts=64 rows=1 columns=32 along=4"};
   check_no_spills(lines, "attention", lines.size());
 }
 

@@ -45,6 +45,17 @@ TEST_CASE("attention: MLA's V is the first part of K's row") {
   CHECK(result_of(c) == "");
 }
 
+TEST_CASE("attention: few rows come to the same as one operand of products as they do as the other") {
+  for (Quant quant : {Quant::none, Quant::fp8, Quant::int8, Quant::int4})
+    for (int rows : {8, 16})
+      for (int keys : {16, 32, 64}) {
+        AttendCase c{.quant = quant, .heads = 6, .dim_k = 128, .dim_v = 128, .lengths = {70, 0, 133, 1}, .left = 90};
+        c.sinks = c.alibi = true, c.softcap = 20, c.tuning.rows = rows, c.tuning.keys = keys;
+        CAPTURE(c.text());
+        CHECK(result_of(c) == "");
+      }
+}
+
 TEST_CASE("attention: codes of every format come to what their decoded values would") {
   for (Quant quant : {Quant::fp8, Quant::int8, Quant::int4})
     for (Elem elem : {Elem::bf16, Elem::f16}) {

@@ -46,6 +46,8 @@ const std::vector<Row>& rows() {
         {"b32-l8192-p64-h32/8-fp8", {.quant = Quant::fp8}, 0.90},
         {"b32-l8192-p64-h32/8-int8", {.quant = Quant::int8}, 0.88},
         {"b32-l8192-p64-h32/8-int4", {.quant = Quant::int4}, 0.80},
+        {"b32-l8192-p64-h32/8-fp8-hnd", {.quant = Quant::fp8, .layout = CacheLayout::hnd}, 0.90},
+        {"b32-l8192-p64-h32/8-int4-hnd", {.quant = Quant::int4, .layout = CacheLayout::hnd}, 0.80},
         {"b32-l4096-p64-h32/32", {.length = 4096, .heads = 32, .kv_heads = 32}},
     };
     return r;
