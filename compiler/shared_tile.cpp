@@ -56,8 +56,10 @@ Pointer SharedTile::at(const Layout& layout, const Value& stage) const {
   return memory_ + stage * placement_.elements() + offsets(kernel_, layout, placement_);
 }
 
-void SharedTile::store(const Tile& data, const Value& stage) const {
-  kernel_.store(at(*data.layout(), stage), data, one_holder(kernel_, data.layout()->free_bits()));
+void SharedTile::store(const Tile& data, const Value& stage, const Tile& mask) const {
+  Value holder = one_holder(kernel_, data.layout()->free_bits());
+  Tile live = mask && holder ? mask & holder : mask ? mask : Tile(holder);
+  kernel_.store(at(*data.layout(), stage), data, live);
 }
 
 void SharedTile::copy_async(const Layout& layout, const Value& stage, const Pointer& from, const Tile& mask) const {

@@ -18,8 +18,8 @@ class SharedTile {
   Pointer at(const Layout& layout, const Value& stage) const;
   /// Where a row begins, of a tile for boxes: bytes. So many rows fill lines of 128 bytes.
   Value row(int row, const Value& stage) const;
-  /// Where several threads hold an element, one of them writes it.
-  void store(const Tile& data, const Value& stage) const;
+  /// Where several threads hold an element, one of them writes it. Where `mask` is false nothing is written.
+  void store(const Tile& data, const Value& stage, const Tile& mask = {}) const;
   /// Copies past registers (Kernel::copy_async) as `layout` says, each element by one thread; zeros where `mask` is
   /// false.
   void copy_async(const Layout& layout, const Value& stage, const Pointer& from, const Tile& mask) const;

@@ -61,15 +61,9 @@ SplitBatch batch_of(const Spec& s, const Parameters& p) {
 
 CacheRows::Source source_of(const Parameters& p, Elem elem, int aligned, DevicePtr Params::*at,
                             std::array<std::int64_t Params::*, 3> strides, const Value& head) {
-  TensorMap Params::*map = at == &Params::k_cache ? &Params::k_map : &Params::v_map;
   Promise multiple{.multiple_of = aligned / bytes(elem)};
   Value of_head = Value(wide(head)) * p(strides[2], multiple);
-  return {p.tensor(at, elem, aligned) + of_head,
-          p(strides[0], multiple),
-          p(strides[1], multiple),
-          aligned,
-          p.map(map),
-          head};
+  return {p.tensor(at, elem, aligned) + of_head, p(strides[0], multiple), p(strides[1], multiple), aligned, {}, head};
 }
 
 /// Pieces of K's stored row, V's first where V is a part of it.
@@ -139,8 +133,9 @@ class Program {
     using Strides = std::array<std::int64_t Params::*, 3>;
     auto add = [&](const char* name, Elem e, int aligned, DevicePtr Params::*at, const Strides& strides,
                    const std::vector<Piece>& pieces, int width, bool bulk) {
-      rows_.push_back(std::make_unique<CacheRows>(k_, s_, name, source_of(p_, e, aligned, at, strides, place_.head),
-                                                  pieces, width, bulk));
+      CacheRows::Source source = source_of(p_, e, aligned, at, strides, place_.head);
+      if (bulk) source.map = p_.map(at == &Params::k_cache ? &Params::k_map : &Params::v_map);
+      rows_.push_back(std::make_unique<CacheRows>(k_, s_, name, source, pieces, width, bulk));
       return rows_.back().get();
     };
     Strides k_steps{&Params::k_page, &Params::k_row, &Params::k_head};

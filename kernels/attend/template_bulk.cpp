@@ -1,7 +1,5 @@
 #include "kernels/attend/template_bulk.h"
 
-#include "compiler/across.h"
-
 namespace pagejit::attend {
 namespace {
 
@@ -56,9 +54,7 @@ void BulkRows::fill_rest(const Value& stage, const Value& left) const {
       int size = r->piece(i).size;
       Layout layout = along_rows(s_.keys, size, 16 / bytes(elem), k_.warps());
       Tile zeros = k_.full(layout, Value(cast(k_.constant(Type::i32, 0), type_of(elem))));
-      Tile past = k_.arange(layout, 0) >= left;
-      Value holder = one_holder(k_, layout.free_bits());
-      k_.store(r->tile(i).at(layout, stage), zeros, holder ? past & holder : past);
+      r->tile(i).store(zeros, stage, k_.arange(layout, 0) >= left);
     }
   k_.machine(MachineOp::async_fence, {});
 }

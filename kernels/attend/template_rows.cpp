@@ -85,9 +85,9 @@ Tile below(const Tile& t, const Value& limit) {
 
 }  // namespace
 
-Layout along_rows(int keys, int size, int vec, int warps) {
+Layout along_rows(int rows, int size, int vec, int warps) {
   int across = std::min(32, size / vec);
-  return Layout::blocked({keys, size}, {1, vec}, {32 / across, across}, {warps, 1}, {1, 0});
+  return Layout::blocked({rows, size}, {1, vec}, {32 / across, across}, {warps, 1}, {1, 0});
 }
 
 PageIds::PageIds(Kernel& k, const Spec& s, const Layout& rows)

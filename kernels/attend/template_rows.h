@@ -46,7 +46,7 @@ class PageIds {
 };
 
 /// Who copies what of a piece of a row: neighbours along rows, `vec` elements at once.
-Layout along_rows(int keys, int size, int vec, int warps);
+Layout along_rows(int rows, int size, int vec, int warps);
 
 /// One tensor of the cache, in shared memory in stages: a tile for each piece of a row.
 class CacheRows {
@@ -56,7 +56,7 @@ class CacheRows {
     Pointer at;
     Value page, row;  // strides, i64
     int aligned;      // bytes: pointer and strides
-    Value map;        // of the whole tensor, for the copy engine
+    Value map;        // of the whole tensor, for the copy engine; bulk only
     Value head;       // the team's
   };
   /// `bulk`: the copy engine brings them (BulkRows), not copy().

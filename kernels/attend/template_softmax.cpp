@@ -166,8 +166,8 @@ void Softmax::load_queries() {
       shared_queries_[i - held_].store(load(fragment, i), k_.constant(Type::i32, 0));
     } else {
       // A barrier has passed since the sequence before was read, and one comes before this one is.
-      int vec = std::min(c.size, promised_bytes(s_.align, s_.q) / bytes(s_.q)), across = std::min(32, c.size / vec);
-      Layout l = Layout::blocked({s_.rows, c.size}, {1, vec}, {32 / across, across}, {k_.warps(), 1}, {1, 0});
+      int vec = std::min(c.size, promised_bytes(s_.align, s_.q) / bytes(s_.q));
+      Layout l = along_rows(s_.rows, c.size, vec, k_.warps());
       shared_queries_[i - held_].store(load(l, i), k_.constant(Type::i32, 0));
     }
   }

@@ -5,8 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/api/pagejit/pagejit.h"
-#include "tests/kernels/recording_backend.h"
+#include "tests/kernels/arguments.h"
 
 namespace pagejit::tests {
 namespace {
@@ -99,30 +98,14 @@ void launch(Context& c, const IndexerArgs& a) {
 /// The text of the error that the call gives; "" if it gives none, and then how many launches there were.
 template <class Args>
 std::string problem_of(const Args& a, std::uint64_t launches = 1) {
-  auto* backend = new RecordingBackend;
-  Context context{std::unique_ptr<Backend>(backend)};
-  try {
-    launch(context, a);
-  } catch (const Error& e) {
-    CHECK(e.code() == Code::argument);
-    CHECK(backend->launches == 0);
-    return e.what();
-  }
-  CHECK(backend->launches == launches);
-  return "";
+  return problem_when([&](Context& c) { launch(c, a); }, launches);
 }
-
-template <class Args>
-struct Named {
-  const char* name;
-  Tensor Args::*tensor;
-};
 
 /// Spoils each tensor of a right call in turn; the error must begin with its name.
 template <class Args>
 void each(const Args& good, const std::vector<Named<Args>>& tensors) {
   REQUIRE(problem_of(good) == "");
-  std::vector<std::function<bool(Tensor&)>> ways = {
+  std::vector<SpoilTensor> ways = {
       [](Tensor& t) { return t.data = nullptr, true; },
       [](Tensor& t) { return ++t.rank, true; },
       [](Tensor& t) { return --t.rank, true; },
@@ -137,10 +120,7 @@ void each(const Args& good, const std::vector<Named<Args>>& tensors) {
       Args a = good;
       if (!spoil(a.*argument.tensor)) continue;
       std::string text = problem_of(a);
-      CAPTURE(argument.name);
-      CAPTURE(text);
-      CHECK(text.starts_with("pagejit: error PJ0001: " + std::string(argument.name) + " "));
-      CHECK(text.find("expected") != std::string::npos);
+      check_blames(text, argument.name, "expected");
     }
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,9 +29,10 @@ inline Tensor tensor(Elem e, std::initializer_list<std::int64_t> sizes) {
   return Tensor(reinterpret_cast<void*>(next += 0x1000), e, sizes);
 }
 
-/// The text of the error that call(context) gives, before anything is compiled or launched; "" if it gives none.
+/// The text of the error that call(context) gives, before anything is compiled or launched; "" if it gives none, and
+/// then it must have launched so many kernels, where that is said.
 template <class Call>
-std::string problem_when(const Call& call) {
+std::string problem_when(const Call& call, std::optional<std::uint64_t> launches = {}) {
   Recorder r;
   try {
     call(r.context);
@@ -40,6 +42,7 @@ std::string problem_when(const Call& call) {
     CHECK(r.backend->compiles == 0);
     return e.what();
   }
+  if (launches) CHECK(r.backend->launches == *launches);
   return "";
 }
 

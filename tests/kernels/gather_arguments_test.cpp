@@ -3,8 +3,7 @@
 
 #include <functional>
 
-#include "kernels/api/pagejit/pagejit.h"
-#include "tests/kernels/recording_backend.h"
+#include "tests/kernels/arguments.h"
 
 namespace pagejit::tests {
 namespace {
@@ -48,17 +47,7 @@ GatherIndexerArgs good_indexer() {
 /// The text of the error that a call gives; "" if it gives none.
 template <class Args>
 std::string problem_of(const Args& a, void (Context::*call)(const Args&, Stream)) {
-  auto* backend = new RecordingBackend;
-  Context context{std::unique_ptr<Backend>(backend)};
-  try {
-    (context.*call)(a, nullptr);
-  } catch (const Error& e) {
-    CHECK(e.code() == Code::argument);
-    CHECK(backend->launches == 0);
-    return e.what();
-  }
-  CHECK(backend->launches == 1);
-  return "";
+  return problem_when([&](Context& c) { (c.*call)(a, nullptr); }, 1);
 }
 std::string problem_of(const GatherArgs& a) {
   return problem_of(a, &Context::gather_cache);
@@ -94,10 +83,7 @@ void each_argument(const Args& good, std::initializer_list<std::pair<const char*
       Args a = good;
       spoil.change(a.*tensor);
       std::string text = problem_of(a);
-      CAPTURE(name);
-      CAPTURE(text);
-      CHECK(text.starts_with("pagejit: error PJ0001: " + std::string(name) + " "));
-      CHECK(text.find(spoil.words) != std::string::npos);
+      check_blames(text, name, spoil.words);
     }
 }
 
