@@ -27,8 +27,8 @@ void StageBarriers::expect(const Value& stage, const Value& bytes) const {
 }
 
 void StageBarriers::copy_box(const Value& stage, const Value& to, const Value& map,
-                             const std::array<Value, 4>& first) const {
-  kernel_.machine(MachineOp::copy_box, {to, map, first[0], first[1], first[2], first[3], at(stage)});
+                             const std::array<Value, 5>& first) const {
+  kernel_.machine(MachineOp::copy_box, {to, map, first[0], first[1], first[2], first[3], first[4], at(stage)});
 }
 
 void StageBarriers::wait(const Value& stage, const Value& parity) const {

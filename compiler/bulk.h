@@ -21,7 +21,7 @@ class StageBarriers {
   /// Starts the copy of a box, whose first element is `at`, to shared memory (i32, a multiple of 128); its rows are
   /// swizzled there as those of SharedTile. Threads may have written there before if async_fence and the team's barrier
   /// have come in between.
-  void copy_box(const Value& stage, const Value& to, const Value& map, const std::array<Value, 4>& at) const;
+  void copy_box(const Value& stage, const Value& to, const Value& map, const std::array<Value, 5>& at) const;
   /// Until the stage's phase of this parity has ended, 0 for its first. Every thread that reads what came waits.
   void wait(const Value& stage, const Value& parity) const;
 

@@ -4,6 +4,7 @@
 
 #include "compiler/across.h"
 #include "compiler/builder.h"
+#include "runtime/base/error.h"
 
 namespace pagejit {
 namespace {
@@ -37,23 +38,36 @@ std::optional<Matrices> matrices(const Layout& placed) {
 
 }  // namespace
 
-SharedTile::SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages, bool boxes)
+SharedTile::SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages)
     : kernel_(k),
       placement_(Placement::swizzled(rows, columns, bytes(elem))),
-      memory_(k.shared(name, elem, rows * columns * stages, boxes ? 1024 : 16)) {}
+      memory_(k.shared(name, elem, rows * columns * stages)),
+      pitch_(rows * columns) {}
+
+std::vector<SharedTile> SharedTile::boxes(Kernel& k, std::string_view name, Elem elem, int rows, int columns,
+                                          int stages, int count) {
+  int size = rows * columns;
+  Pointer memory = k.shared(name, elem, size * count * stages, 1024);
+  std::vector<SharedTile> all;
+  for (int i = 0; i < count; ++i)
+    all.push_back(SharedTile(k, Placement::swizzled(rows, columns, bytes(elem)),
+                             memory + k.constant(Type::i32, i * size), size * count));
+  return all;
+}
 
 Value SharedTile::row(int row, const Value& stage) const {
-  return Value((memory_ + (stage * placement_.elements() + row * columns())).address());
+  return Value((memory_ + (stage * pitch_ + row * columns())).address());
 }
 
 SharedTile SharedTile::as(Elem elem) const {
   int columns = placement_.shape()[1] * bytes(memory_.elem()) / bytes(elem);
   return SharedTile(kernel_, Placement::swizzled(placement_.shape()[0], columns, bytes(elem)),
-                    Pointer(elem, memory_.site(), memory_.space(), memory_.base(), {}));
+                    Pointer(elem, memory_.site(), memory_.space(), memory_.base(), {}),
+                    pitch_ * bytes(memory_.elem()) / bytes(elem));
 }
 
 Pointer SharedTile::at(const Layout& layout, const Value& stage) const {
-  return memory_ + stage * placement_.elements() + offsets(kernel_, layout, placement_);
+  return memory_ + stage * pitch_ + offsets(kernel_, layout, placement_);
 }
 
 void SharedTile::store(const Tile& data, const Value& stage, const Tile& mask) const {
@@ -70,21 +84,32 @@ void SharedTile::copy_async(const Layout& layout, const Value& stage, const Poin
 }
 
 Tile SharedTile::load(const Layout& layout, const Value& stage, int column) const {
-  auto fragments = bytes(memory_.elem()) == 2 ? matrices(placement_.of(layout)) : std::nullopt;
-  if (!fragments) return kernel_.load(at(layout, stage) + kernel_.constant(Type::i32, column), "shared");
-  Kernel::Builder& b = kernel_.builder();
-  Type type = type_of(memory_.elem());
-  Tile rows = (memory_ + stage * placement_.elements() + (kernel_.arange(fragments->rows) + column)).address();
-  auto* pair = llvm::FixedVectorType::get(b.type(type), 2);
+  bool whole = bytes(memory_.elem()) == 2 && matrices(placement_.of(layout));
+  if (!whole) return kernel_.load(at(layout, stage) + kernel_.constant(Type::i32, column), "shared");
+  Fragments pieces = fragments(layout, stage, column);
   std::vector<Reg> regs;
-  for (int i = 0; i < fragments->rows.registers(); ++i) {
-    Value row(kernel_, Type::i32, rows.reg(i));
-    for (const Value& word : kernel_.machine(fragments->op, {row})) {
-      llvm::Value* two = b.ir.CreateBitCast(b.value(word.reg(0), Type::i32), pair);
-      for (int lane : {0, 1}) regs.push_back({two, 0, lane, {}});
-    }
+  for (int i = 0; i < pieces.count(); ++i)
+    for (const Reg& r : pieces.load(i)) regs.push_back(r);
+  return Tile(kernel_, type_of(memory_.elem()), std::make_shared<Layout>(layout), std::move(regs));
+}
+
+SharedTile::Fragments SharedTile::fragments(const Layout& layout, const Value& stage, int column) const {
+  auto found = bytes(memory_.elem()) == 2 ? matrices(placement_.of(layout)) : std::nullopt;
+  if (!found) fail(Code::internal, "a layout that ldmatrix does not serve", {{"layout", layout.text()}});
+  Tile rows = (memory_ + stage * pitch_ + (kernel_.arange(found->rows) + column)).address();
+  return Fragments(rows, found->op, type_of(memory_.elem()));
+}
+
+std::vector<Reg> SharedTile::Fragments::load(int i) const {
+  Kernel& k = rows_.kernel();
+  Kernel::Builder& b = k.builder();
+  auto* pair = llvm::FixedVectorType::get(b.type(type_), 2);
+  std::vector<Reg> regs;
+  for (const Value& word : k.machine(op_, {Value(k, Type::i32, rows_.reg(i))})) {
+    llvm::Value* two = b.ir.CreateBitCast(b.value(word.reg(0), Type::i32), pair);
+    for (int lane : {0, 1}) regs.push_back({two, 0, lane, {}});
   }
-  return Tile(kernel_, type, std::make_shared<Layout>(layout), std::move(regs));
+  return regs;
 }
 
 Tile SharedTile::load_transposed(const Layout& layout, const Value& stage, int column) const {

@@ -7,8 +7,11 @@ namespace pagejit {
 
 class SharedTile {
  public:
-  /// `boxes`: the copy engine brings its rows, of at most 128 bytes: it swizzles them alike, by their address.
-  SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages = 1, bool boxes = false);
+  SharedTile(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages = 1);
+  /// Tiles for rows that the copy engine brings, of at most 128 bytes each: it swizzles them alike, by their address.
+  /// `count` of them lie behind one another in each stage, so that one box can fill them all.
+  static std::vector<SharedTile> boxes(Kernel& k, std::string_view name, Elem elem, int rows, int columns, int stages,
+                                       int count);
 
   /// The same memory as elements of another size: a row of u8 is a row of a quarter as many i32.
   SharedTile as(Elem elem) const;
@@ -30,13 +33,30 @@ class SharedTile {
   /// The same turned round: `layout` is of [columns, rows].
   Tile load_transposed(const Layout& layout, const Value& stage, int column = 0) const;
 
+  /// What load gives a fragment's layout, by one ldmatrix at a time: registers 8 · i to 8 · i + 7 of the tile, when
+  /// load(i) is called. For products that begin while more is loaded.
+  class Fragments {
+   public:
+    int count() const { return rows_.registers(); }
+    std::vector<Reg> load(int i) const;
+
+   private:
+    friend class SharedTile;
+    Fragments(Tile rows, MachineOp op, Type type) : rows_(std::move(rows)), op_(op), type_(type) {}
+    Tile rows_;  // addresses
+    MachineOp op_;
+    Type type_;
+  };
+  Fragments fragments(const Layout& layout, const Value& stage, int column = 0) const;
+
  private:
-  SharedTile(Kernel& k, Placement placement, Pointer memory)
-      : kernel_(k), placement_(std::move(placement)), memory_(std::move(memory)) {}
+  SharedTile(Kernel& k, Placement placement, Pointer memory, int pitch)
+      : kernel_(k), placement_(std::move(placement)), memory_(std::move(memory)), pitch_(pitch) {}
 
   Kernel& kernel_;
   Placement placement_;
   Pointer memory_;
+  int pitch_;  // elements from stage to stage
 };
 
 }  // namespace pagejit

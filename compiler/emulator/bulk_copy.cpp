@@ -137,7 +137,7 @@ void Block::copy_bulk(Thread& t, std::uint32_t shared, std::uint64_t global, int
 }
 
 void Block::copy_box(Thread& t, std::uint32_t shared, const BoxedTensor& tensor,
-                     const std::array<std::int32_t, 4>& first, std::uint32_t barrier) {
+                     const std::array<std::int32_t, 5>& first, std::uint32_t barrier) {
   MBarrier* m = mbarrier(t, barrier);
   if (!m) return;
   if (shared % 128 != 0) {
@@ -145,16 +145,17 @@ void Block::copy_box(Thread& t, std::uint32_t shared, const BoxedTensor& tensor,
            "a box is copied to multiples of 128");
     return;
   }
-  int row_bytes = tensor.box[0] * tensor.elem_bytes, rows = tensor.box[1] * tensor.box[2] * tensor.box[3];
+  int row_bytes = tensor.box[0] * tensor.elem_bytes, rows = 1;
+  for (std::size_t d = 1; d < tensor.box.size(); ++d) rows *= tensor.box[d];
   auto size = static_cast<std::size_t>(row_bytes * rows);
   BulkCopy copy{shared, t.id, std::vector<unsigned char>(size), std::vector<unsigned char>(size)};
   for (int row = 0; row < rows; ++row) {
-    std::array<int, 4> in_box{0, row % tensor.box[1], row / tensor.box[1] % tensor.box[2],
-                              row / tensor.box[1] / tensor.box[2]};
     bool inside = true;
     std::uint64_t at = tensor.data.address;
-    for (std::size_t d = 1; d < 4; ++d) {
-      std::int64_t i = std::int64_t{first[d]} + in_box[d];
+    for (std::size_t d = 1, left = static_cast<std::size_t>(row); d < tensor.box.size(); ++d) {
+      auto size = static_cast<std::size_t>(tensor.box[d]);
+      std::int64_t i = std::int64_t{first[d]} + static_cast<std::int64_t>(left % size);
+      left /= size;
       inside &= i >= 0 && i < tensor.sizes[d];
       at += static_cast<std::uint64_t>(i * tensor.strides[d - 1]);
     }

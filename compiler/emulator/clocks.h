@@ -15,15 +15,18 @@ class Clocks {
   static constexpr int most_warps = 32;
   static constexpr std::uint32_t most = (1u << 19) - 1;  // what a race record can hold
 
+  using Known = std::array<std::uint32_t, most_warps>;  // how far each warp's clock is known to have come
+
   void reset(int warps) {
     warps_ = warps;
     for (auto& row : seen_) row.fill(0);
     for (int w = 0; w < warps; ++w) at(w, w) = 1;
     exhausted_ = false;
   }
-  /// These warps have met: what each did before is before what any of them does from now on.
-  void join(std::uint32_t mask) {
-    std::array<std::uint32_t, most_warps> known{};
+  /// These warps have met: what each did before, and what else was `brought`, is before what any of them does from now
+  /// on.
+  void join(std::uint32_t mask, const Known& brought = {}) {
+    Known known = brought;
     for_each(mask, [&](int w) {
       exhausted_ |= ++at(w, w) >= most;
       for (int x = 0; x < warps_; ++x) known[index(x)] = std::max(known[index(x)], at(w, x));
@@ -32,13 +35,17 @@ class Clocks {
   }
   /// What a warp knows, handed over without a meeting: by one thread, while the others of its warp go on. So what the
   /// warp does at its present time is not part of it.
-  using Known = std::array<std::uint32_t, most_warps>;
   void tell(int warp, Known& known) const {
     for (int x = 0; x < warps_; ++x) known[index(x)] = std::max(known[index(x)], seen_[index(warp)][index(x)]);
   }
   void learn(int warp, const Known& known) {
     for (int x = 0; x < warps_; ++x) at(warp, x) = std::max(at(warp, x), known[index(x)]);
     exhausted_ |= at(warp, warp) >= most;
+  }
+  /// Adds what the warp did so far to what is brought to a joining that it does not wait for.
+  void bring(int warp, Known& to) {
+    exhausted_ |= ++at(warp, warp) >= most;
+    for (int x = 0; x < warps_; ++x) to[index(x)] = std::max(to[index(x)], at(warp, x));
   }
   std::uint32_t now(int warp) const { return seen_[index(warp)][index(warp)]; }
   /// Is what `warp` did at its time `clock` before what `observer` does now?
@@ -58,7 +65,7 @@ class Clocks {
 
   int warps_ = 0;
   bool exhausted_ = false;
-  std::array<std::array<std::uint32_t, most_warps>, most_warps> seen_{};
+  std::array<Known, most_warps> seen_{};
 };
 
 }  // namespace pagejit::emulator

@@ -70,6 +70,12 @@ void emu_barrier(void* t) {
 void emu_barrier_group(void* t, i32 id, i32 threads) {
   self(t).block->barrier(self(t), id, threads);
 }
+i32 emu_barrier_group_any(void* t, i32 id, i32 threads, i32 value) {
+  return self(t).block->barrier(self(t), id, threads, value != 0) ? 1 : 0;
+}
+void emu_barrier_arrive(void* t, i32 id, i32 threads) {
+  self(t).block->arrive(self(t), id, threads);
+}
 
 /// A warp's operation on one or two words a lane that gives one.
 i32 collective(void* t, MachineOp op, i32 a, i32 b, Block::Work work) {
@@ -174,9 +180,9 @@ void emu_mbarrier_wait(void* t, i32 at, i32 parity) {
 void emu_copy_bulk(void* t, i32 shared, i64 global, i32 bytes, i32 barrier) {
   self(t).block->copy_bulk(self(t), bits(shared), static_cast<u64>(global), bytes, bits(barrier));
 }
-void emu_copy_box(void* t, i32 shared, i64 map, i32 c0, i32 c1, i32 c2, i32 c3, i32 barrier) {
+void emu_copy_box(void* t, i32 shared, i64 map, i32 c0, i32 c1, i32 c2, i32 c3, i32 c4, i32 barrier) {
   const auto& tensor = *reinterpret_cast<const BoxedTensor*>(static_cast<std::uintptr_t>(map));
-  self(t).block->copy_box(self(t), bits(shared), tensor, {c0, c1, c2, c3}, bits(barrier));
+  self(t).block->copy_box(self(t), bits(shared), tensor, {c0, c1, c2, c3, c4}, bits(barrier));
 }
 void emu_prefetch_map(void*, i64) {}
 // There is one way to memory here.

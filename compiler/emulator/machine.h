@@ -86,8 +86,9 @@ struct Thread {
   int id = 0, warp = 0, lane = 0;
   Fiber fiber;
   Waiting waiting = Waiting::none;
-  int barrier = 0;  // at_barrier: which; at_mbarrier: its address
-  MachineOp op{};   // in_warp: in which operation
+  int barrier = 0;   // at_barrier: which; at_mbarrier: its address
+  bool any = false;  // what the last barrier told it
+  MachineOp op{};    // in_warp: in which operation
   std::vector<AsyncCopy> copies;
   std::uint32_t group = 0;  // copies issued now belong to this one
 
@@ -103,7 +104,9 @@ struct Warp {
 
 struct Barrier {
   int arrived = 0, expected = 0;
-  std::array<std::uint32_t, Clocks::most_warps> lanes{};
+  std::array<std::uint32_t, Clocks::most_warps> lanes{};  // that wait
+  Clocks::Known brought{};                                // by warps that do not wait
+  bool any = false;                                       // whether a thread brought another value than 0
 };
 
 class Block {
@@ -117,7 +120,9 @@ class Block {
   // What the operations in host_ops.cpp are made of.
   const Launch& launch() const { return *launch_; }
   std::array<std::uint32_t, 3> where() const { return where_; }
-  void barrier(Thread& t, int id, int expected);
+  /// Whether any thread brought a `value`.
+  bool barrier(Thread& t, int id, int expected, bool value = false);
+  void arrive(Thread& t, int id, int expected);  // without waiting: the warp's lanes as one
   /// All lanes of the warp bring words[lane]; the last one to arrive calls `work` (if any); each leaves with its
   /// out[lane].
   using Work = void (*)(Warp& warp);
@@ -138,7 +143,7 @@ class Block {
   void mbarrier_arrive(Thread& t, std::uint32_t at, int bytes);
   void mbarrier_wait(Thread& t, std::uint32_t at, int parity);
   void copy_bulk(Thread& t, std::uint32_t shared, std::uint64_t global, int bytes, std::uint32_t barrier);
-  void copy_box(Thread& t, std::uint32_t shared, const BoxedTensor& tensor, const std::array<std::int32_t, 4>& first,
+  void copy_box(Thread& t, std::uint32_t shared, const BoxedTensor& tensor, const std::array<std::int32_t, 5>& first,
                 std::uint32_t barrier);
 
  private:
@@ -147,6 +152,7 @@ class Block {
   bool run_warp(int warp);
   void wait(Thread& t, Waiting how);
   void release(int warp, std::uint32_t lanes);
+  Barrier* joined(Thread& t, int id, int expected);
   void complete(Barrier& barrier, int id, Thread& last);
   MBarrier* mbarrier(Thread& t, std::uint32_t at);
   bool bring(Thread& t, BulkCopy& copy, std::size_t at, std::uint64_t global);

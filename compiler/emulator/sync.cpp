@@ -5,8 +5,8 @@
 
 namespace pagejit::emulator {
 
-void Block::barrier(Thread& t, int id, int expected) {
-  step(t);
+/// The barrier, if the thread may come to it.
+Barrier* Block::joined(Thread& t, int id, int expected) {
   bool sound = id >= 0 && id < 16 && expected > 0 && expected % 32 == 0 && expected <= launch_->facts->block;
   Barrier* b = sound ? &barriers_[static_cast<std::size_t>(id)] : nullptr;
   if (!sound || (b->arrived > 0 && b->expected != expected)) {
@@ -16,13 +16,37 @@ void Block::barrier(Thread& t, int id, int expected) {
                              id, expected, launch_->facts->block)
                : fmt::format("it comes to barrier {} for {} threads, and others wait there for {}", id, expected,
                              b->expected);
-    return report(&t, std::move(f));
+    report(&t, std::move(f));
+    return nullptr;
   }
   b->expected = expected;
+  return b;
+}
+
+bool Block::barrier(Thread& t, int id, int expected, bool value) {
+  step(t);
+  Barrier* b = joined(t, id, expected);
+  if (!b) return false;
   b->lanes[static_cast<std::size_t>(t.warp)] |= t.bit();
+  b->any |= value;
   t.barrier = id;
-  if (++b->arrived == expected) return complete(*b, id, t);
-  wait(t, Waiting::at_barrier);
+  if (++b->arrived == expected)
+    complete(*b, id, t);
+  else
+    wait(t, Waiting::at_barrier);
+  return t.any;
+}
+
+void Block::arrive(Thread& t, int id, int expected) {
+  const Warp& w = warps_[static_cast<std::size_t>(t.warp)];
+  bool last = (w.arrived | t.bit()) == ~0u && !w.mixed;
+  Barrier* b = last ? joined(t, id, expected) : nullptr;
+  if (b) {
+    clocks_.bring(t.warp, b->brought);
+    b->arrived += 32;
+    if (b->arrived == expected) complete(*b, id, t);
+  }
+  collective(t, MachineOp::barrier_arrive, {}, nullptr);
 }
 
 void Block::complete(Barrier& b, int id, Thread& last) {
@@ -32,9 +56,11 @@ void Block::complete(Barrier& b, int id, Thread& last) {
     if (!b.lanes[w]) continue;
     met |= 1u << w;
     parts |= b.lanes[w] != ~0u;
+    for (std::size_t lane = 0; lane < 32; ++lane)
+      if (b.lanes[w] >> lane & 1) threads_[32 * w + lane]->any = b.any;
     release(static_cast<int>(w), b.lanes[w]);
   }
-  clocks_.join(met);
+  clocks_.join(met, b.brought);
   b = {};
   if (!parts) return;
   Finding f = finding(last, Finding::Kind::divergent);

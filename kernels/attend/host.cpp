@@ -121,15 +121,16 @@ void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
   p.table_entries = static_cast<std::int32_t>(std::clamp<std::int64_t>(entries, 0, 1 << 30));
 }
 
-/// K or V as the copy engine walks it: a box is rows of one page and head, as wide as they are swizzled.
+/// K or V as the copy engine walks it: a box is rows of one page and head, as wide as they are swizzled; where a turn's
+/// keys share a page it has the rest of those rows too.
 BoxedTensor boxed(const CacheView& c, const Spec& s) {
   BoxedTensor b;
   int size = bytes(c.t->elem), row = static_cast<int>(c.width) * size;
   b.data = c.t->data, b.elem_bytes = size;
-  b.sizes = {c.width, c.page, c.heads, std::max<std::int64_t>(c.pages, 1)};
-  b.strides = {c.row_step * size, c.head_step * size, c.page_step * size};
   b.swizzle = std::min(row, 128);
-  b.box = {b.swizzle / size, box_rows(s), 1, 1};
+  b.sizes = {b.swizzle / size, c.page, c.heads, std::max<std::int64_t>(c.pages, 1), row / b.swizzle};
+  b.strides = {c.row_step * size, c.head_step * size, c.page_step * size, b.swizzle};
+  b.box = {b.swizzle / size, box_rows(s), 1, 1, whole_boxes(s) ? row / b.swizzle : 1};
   return b;
 }
 

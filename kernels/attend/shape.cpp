@@ -54,6 +54,12 @@ int either(int tuned, int own) {
   return tuned > 0 ? tuned : own;
 }
 
+/// Of shared memory, for a team that splits dims: stages, partial sums of scores, weights, queries, a factor a row.
+int split_bytes(const Spec& s) {
+  int sums = (s.across - 1) * s.down * s.across * s.keys / 16 * 512, columns = s.keys + s.dim_k - 64 * held_blocks(s);
+  return s.stages * stage_bytes(s) + sums + s.rows * columns * bytes(s.q) + s.rows * 4;
+}
+
 /// Rows that several warps share: queries lie in shared memory beside the keys, and there is one team a block.
 void choose_wide(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
   auto most_stages = [&] { return (chip.shared_bytes - 4096 - queries_bytes(s)) / stage_bytes(s); };
@@ -61,7 +67,11 @@ void choose_wide(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) 
     s.rows = either(t.rows, team_rows), s.keys = either(t.keys, keys);
     return most_stages() >= 2;
   };
-  // Many rows are arithmetic: a warp that multiplies 32 of them with its keys reads each key half as often.
+  // Many rows are arithmetic. Warps with queries in registers read no key twice in a group.
+  s.rows = either(t.rows, 64), s.keys = either(t.keys, 32), s.stages = either(t.stages, 5);
+  s.down = either(t.down, 2), s.across = either(t.across, 4), s.teams = either(t.teams, 1);
+  if (rows > 32 && splits_dims(s) && split_bytes(s) + 1024 <= chip.shared_bytes) return;
+  // A warp that multiplies 32 rows with its keys reads each key half as often.
   bool many = rows > 32 && s.quant == Quant::none && take(64, 64);
   if (!many && !(rows > 16 && take(32, 32))) take(16, 32);
   s.down = either(t.down, many ? 2 : s.rows / 16), s.across = either(t.across, 4), s.teams = either(t.teams, 1);
@@ -105,14 +115,37 @@ std::vector<Piece> pieces(int from, int dim) {
   return all;
 }
 
+std::vector<Piece> key_pieces(const Spec& s) {
+  if (!s.joint) return pieces(0, codes(s.quant, s.dim_k));
+  std::vector<Piece> all = pieces(0, s.dim_v);
+  for (const Piece& p : pieces(s.dim_v, s.dim_k - s.dim_v)) all.push_back(p);
+  return all;
+}
+
+int held_blocks(const Spec& s) {
+  int most = std::getenv("PJ_HELD") ? std::atoi(std::getenv("PJ_HELD"))
+                                    : 184;  // of a thread's 255 registers, for sums and queries
+  int rows = s.rows / s.down, sums = rows * s.dim_v / (32 * s.across), block = rows * 64 / (64 * s.across);
+  return std::min(s.dim_k / 64, (most - sums) / block);
+}
+
+bool splits_dims(const Spec& s) {
+  int rows = s.rows / s.down, sums = rows * s.dim_v / (32 * s.across);
+  bool fits = s.quant == Quant::none && s.down == 2 && s.teams == 1 && rows == 8 * s.across && s.across == 4 &&
+              s.stages >= 4 && s.keys == 32 && sums <= 128;
+  for (int dim : {s.dim_v, s.joint ? s.dim_k - s.dim_v : s.dim_k})
+    for (const Piece& p : pieces(0, dim)) fits = fits && p.size % 64 == 0;
+  return fits;
+}
+
 void choose_team(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) {
   bool wide = s.dim_k > 256 || s.dim_v > 256;
   if (wide)
     choose_wide(s, rows, chip, t);
   else
     choose_narrow(s, rows, chip, t);
-  // Teams of many rows have no shared memory left.
-  s.bulk = chip.bulk_copies && t.bulk >= 0 && fits_bulk(s) && !(wide && s.rows > 32);
+  // Other teams of many rows have no shared memory left.
+  s.bulk = chip.bulk_copies && t.bulk >= 0 && fits_bulk(s) && (!wide || s.rows <= 32 || splits_dims(s));
 }
 
 int resident_teams(const Spec& s, const Chip& chip) {
@@ -133,6 +166,10 @@ bool fits_bulk(const Spec& s) {
 
 int box_rows(const Spec& s) {
   return std::gcd(s.page, s.keys);
+}
+
+bool whole_boxes(const Spec& s) {
+  return box_rows(s) == s.keys;
 }
 
 void check(const Spec& s) {

@@ -82,6 +82,9 @@ struct Spec {
 /// Rules that span fields; throws Error(argument).
 void check(const Spec& s);
 
+/// Whether warps split the dims of scores among themselves, in two groups that take turns (template_split.h).
+bool splits_dims(const Spec& s);
+
 /// A stretch of a row that is a power of two long; the last one may reach past the row.
 struct Piece {
   int first, size;
@@ -91,10 +94,16 @@ std::vector<Piece> pieces(int from, int dim);
 
 /// Rows that one copy of the copy engine brings: neighbours that surely share a page.
 int box_rows(const Spec& s);
+/// Whether one copy brings all keys of a turn.
+bool whole_boxes(const Spec& s);
+/// Pieces of K's stored row, V's first where V is a part of it.
+std::vector<Piece> key_pieces(const Spec& s);
+/// Where splits_dims(): of how many times 64 dims queries stay in registers.
+int held_blocks(const Spec& s);
 
 /// Everything that may change between two launches. Strides are in elements; the last one of each tensor is 1.
 struct Params {
-  TensorMap k_map, v_map;          // bulk: k_cache and v_cache, by [dim, row, head, page]
+  TensorMap k_map, v_map;          // bulk: k_cache and v_cache, by [dim, row, head, page, block of dims]
   DevicePtr q;                     // [tokens, heads, dim_k]
   DevicePtr k_cache;               // [pages, page, kv heads, dim_k]
   DevicePtr v_cache;               // [pages, page, kv heads, dim_v]; joint: not read

@@ -66,13 +66,16 @@ CacheRows::Source source_of(const Parameters& p, Elem elem, int aligned, DeviceP
   return {p.tensor(at, elem, aligned) + of_head, p(strides[0], multiple), p(strides[1], multiple), aligned, {}, head};
 }
 
-/// Pieces of K's stored row, V's first where V is a part of it.
-std::vector<Piece> key_pieces(const Spec& s) {
-  if (!s.joint) return code_pieces(s, s.dim_k);
-  std::vector<Piece> all = pieces(0, s.dim_v);
-  for (const Piece& p : pieces(s.dim_v, s.dim_k - s.dim_v)) all.push_back(p);
-  return all;
-}
+/// A value of each row, for stretches of the output whose rows mostly lie alike.
+struct OfRows {
+  Kernel& k;
+  Tile all, last;
+
+  const Tile& as(const Layout& rows) {
+    if (!last || *last.layout() != rows) last = convert(k, all, rows);
+    return last;
+  }
+};
 
 class Program {
  public:
@@ -85,7 +88,7 @@ class Program {
         softmax_(k, s, p, make_caches()) {
     std::vector<const CacheRows*> all;
     for (const auto& r : rows_) all.push_back(r.get());
-    if (s.bulk) bulk_.emplace(k, s, all);
+    if (s.bulk) bulk_.emplace(k, s, all, softmax_.turns());
     async_ = std::any_of(all.begin(), all.end(), [](const CacheRows* r) { return !r->bulk(); });
   }
 
@@ -203,14 +206,18 @@ class Program {
   }
   /// Until the tile in `stage` is there, for all of the team. Gives the phases that stages are in then.
   Value wait(const Value& tile, const Value& stage, const Pages& pages, Value phases) {
-    if (async_) k_.copy_wait(s_.stages - 2);
+    const SplitProducts* turns = softmax_.turns();
+    if (async_ && !turns) k_.copy_wait(s_.stages - 2);
     if (bulk_) phases = bulk_->wait(tile, stage, pages.limit, phases);
-    k_.barrier();
+    if (!turns) k_.barrier();
     return phases;
   }
 
   Value next(const Value& stage) const {
     return Value(select(stage >= s_.stages - 1, k_.constant(Type::i32, 0), stage + 1));
+  }
+  Value previous(const Value& stage) const {
+    return Value(select(stage == 0, k_.constant(Type::i32, s_.stages - 1), stage - 1));
   }
 
   /// Takes in a segment. `phases`: of the stages, before it; gives them as they are after it.
@@ -219,17 +226,20 @@ class Program {
     Value first = sequence.first_tile + seg.first, last = sequence.first_tile + seg.last;
     Pages pages{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys), last};
     k_.barrier();  // the stages may still be read for the sequence before
-    for (int i = 0; i + 1 < s_.stages; ++i) {
+    const SplitProducts* turns = softmax_.turns();
+    int ahead = turns ? turns->ahead() : s_.stages - 1;
+    for (int i = 0; i < ahead; ++i) {
       Value tile = first + i;
       copy(tile, k_.constant(Type::i32, i), pages, look_up(pages, tile));
     }
     softmax_.begin(rows, sequence.length, sequence.queries);
+    if (turns) turns->begin_turns();
 
     std::vector<Tile> carried = softmax_.none();
     std::size_t state = carried.size();
     carried.push_back(zero());
     carried.push_back(phases);
-    for (const auto& ids : look_up(pages, first + (s_.stages - 1)))
+    for (const auto& ids : look_up(pages, first + ahead))
       for (const Tile& id : ids) carried.push_back(id);
     auto result = k_.loop(first, last, one(), carried, [&](Value tile, std::vector<Tile>& now) {
       Value stage(now[state]);
@@ -238,15 +248,18 @@ class Program {
       Ids ids = look_up_shape();
       for (auto& group : ids)
         for (Tile& one : group) one = *id++;
-      Value before = Value(select(stage == 0, k_.constant(Type::i32, s_.stages - 1), stage - 1));
-      copy(tile + (s_.stages - 1), before, pages, ids);
-      id = now.begin() + static_cast<std::ptrdiff_t>(state) + 2;
-      for (const auto& group : look_up(pages, tile + s_.stages))
-        for (const Tile& one : group) *id++ = one;
-      softmax_.take(tile, stage, now);
+      softmax_.take(tile, stage, now, [&] {
+        Value before = stage;
+        for (int i = ahead; i < s_.stages; ++i) before = previous(before);
+        copy(tile + ahead, before, pages, ids);
+        id = now.begin() + static_cast<std::ptrdiff_t>(state) + 2;
+        for (const auto& group : look_up(pages, tile + (ahead + 1)))
+          for (const Tile& one : group) *id++ = one;
+      });
       now[state] = next(stage);
     });
     if (async_) k_.copy_wait(0);
+    if (turns) turns->end_turns();
     Value after(result[state + 1]);
     result.resize(state);
     Value whole = (seg.first == 0) & (seg.last == sequence.tiles);
@@ -275,6 +288,7 @@ class Program {
       total = total + fast(MachineOp::exp2_fast, sink - base);
     }
     Tile share = select(total > 0.0, fast(MachineOp::rcp_fast, total), real(total, 0));
+    OfRows shares{k_, share, {}};
     int aligned = promised_bytes(s_.align, s_.q), step = aligned / bytes(s_.q);
     Pointer out = p_.tensor(&Params::out, s_.q, aligned);
     Value token = p_(&Params::out_token, {.multiple_of = step}), head = p_(&Params::out_head, {.multiple_of = step});
@@ -282,7 +296,7 @@ class Program {
       const Layout& l = *stretch.values.layout();
       Softmax::Places at = softmax_.places(l);
       Tile column = k_.arange(l, 1);
-      Tile value = cast(stretch.values * convert(k_, share, l.slice(1)), type_of(s_.q));
+      Tile value = cast(stretch.values * shares.as(l.slice(1)), type_of(s_.q));
       k_.store(out + (wide(at.query) * token + wide(at.head) * head + wide(column + stretch.first)), value,
                at.live & (column < stretch.size));
     }
@@ -306,12 +320,13 @@ class Program {
     Value first_row = (Value(wide(slot)) * Value(wide(place_.slices)) + Value(wide(place_.slice))) * s_.rows;
     Softmax::Result r = softmax_.result(state);
     Tile share = select(r.sum > 0.0, fast(MachineOp::rcp_fast, r.sum), real(r.sum, 0));
+    OfRows shares{k_, share, {}};
     Pointer partial = p_.tensor(&Params::partial, Elem::f32, 16);
     for (const auto& stretch : r.out) {
       const Layout& l = *stretch.values.layout();
       Tile column = k_.arange(l, 1), row = wide(k_.arange(l, 0)) + first_row;
-      k_.store(partial + (row * s_.dim_v + wide(column + stretch.first)),
-               stretch.values * convert(k_, share, l.slice(1)), softmax_.places(l).live & (column < stretch.size));
+      k_.store(partial + (row * s_.dim_v + wide(column + stretch.first)), stretch.values * shares.as(l.slice(1)),
+               softmax_.places(l).live & (column < stretch.size));
     }
     const Layout& l = *r.logs.layout();
     Pointer lse = p_.tensor(&Params::partial_lse, Elem::f32, 4);

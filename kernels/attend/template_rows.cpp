@@ -85,9 +85,14 @@ Tile below(const Tile& t, const Value& limit) {
 
 }  // namespace
 
-Layout along_rows(int rows, int size, int vec, int warps) {
+Layout along_rows(int rows, int size, int vec, int warps, int all) {
   int across = std::min(32, size / vec);
-  return Layout::blocked({rows, size}, {1, vec}, {32 / across, across}, {warps, 1}, {1, 0});
+  Layout l = Layout::blocked({rows, size}, {1, vec}, {32 / across, across}, {warps, 1}, {1, 0});
+  if (all <= warps) return l;
+  auto copy = [](std::span<const Coords> bases) { return std::vector<Coords>(bases.begin(), bases.end()); };
+  std::vector<Coords> of_warps = copy(l.warp_bases());
+  for (int n = warps; n < all; n *= 2) of_warps.emplace_back();
+  return Layout::of({rows, size}, copy(l.reg_bases()), copy(l.lane_bases()), std::move(of_warps));
 }
 
 PageIds::PageIds(Kernel& k, const Spec& s, const Layout& rows)
@@ -136,8 +141,9 @@ CacheRows::CacheRows(Kernel& k, const Spec& s, const std::string& name, const So
       width_(width),
       bulk_(bulk) {
   Elem elem = source.at.elem();
+  if (bulk) tiles_ = SharedTile::boxes(k, name, elem, s.keys, pieces_[0].size, s.stages, this->pieces());
   for (const Piece& piece : pieces_) {
-    tiles_.emplace_back(k, name, elem, s.keys, piece.size, s.stages, bulk);
+    if (!bulk) tiles_.emplace_back(k, name, elem, s.keys, piece.size, s.stages);
     int vec = std::min(piece.size, source.aligned / bytes(elem));
     PageIds ids(k, s, bulk ? first_rows(s, k.warps()) : along_rows(s.keys, piece.size, vec, k.warps()));
     auto known = std::find(ids_.begin(), ids_.end(), ids);

@@ -45,8 +45,9 @@ class PageIds {
   std::vector<int> source_;  // of each register: which of them it shares
 };
 
-/// Who copies what of a piece of a row: neighbours along rows, `vec` elements at once.
-Layout along_rows(int rows, int size, int vec, int warps);
+/// Who copies what of a piece of a row: neighbours along rows, `vec` elements at once. The first `warps` of `all` have
+/// different parts, the others the same again.
+Layout along_rows(int rows, int size, int vec, int warps, int all = 0);
 
 /// One tensor of the cache, in shared memory in stages: a tile for each piece of a row.
 class CacheRows {

@@ -10,6 +10,8 @@ namespace pagejit::attend {
 namespace {
 
 constexpr double log2e = 1.4426950408889634;
+/// A base of a row's powers is not the largest score but at most so far below it: 2^8 is far from f16's largest.
+constexpr double slack = 8;
 constexpr double none_yet = -std::numeric_limits<double>::infinity();
 
 /// What the state of the loop holds. Codes with scales of their own have two more: see weighted().
@@ -108,6 +110,11 @@ Softmax::Softmax(Kernel& k, const Spec& s, const Kernel::Parameters<Params>& p, 
       seen_layout_(whole_rows(s) ? products_.whole_sums(s.keys) : score_layout_),
       weight_layout_(products_.rows(s.keys)),
       sum_layout_(products_.sums(products_.least_columns())) {
+  if (splits_dims(s)) {
+    split_.emplace(k, s, caches.keys, caches.values);
+    seen_layout_ = split_->scores_layout(), sum_layout_ = split_->lanes_layout();
+    return;
+  }
   const auto& chunks = keys_.chunks();
   held_ = std::min(chunks.size(), chunks_in_registers(s, chunks[0]));
   Elem elem = product_type(s) == Type::bf16 ? Elem::bf16 : Elem::f16;
@@ -146,6 +153,7 @@ void Softmax::find_row_scales() {
 }
 
 void Softmax::load_queries() {
+  if (split_) return split_->hold([&](const Layout& l, const Piece& c) { return loaded(l, c); });
   queries_.clear();
   bool scaled = product_type(s_) != type_of(s_.q) || s_.quant == Quant::fp8 || s_.quant == Quant::int4;
   if (scaled) find_row_scales();
@@ -218,7 +226,7 @@ std::vector<Tile> Softmax::none() const {
     state.push_back(real(Tile(k_.constant(Type::f32, 0)), 1e-30));
     state.push_back(real_tile(k_, half_zeros(s_) ? sum_layout_ : in_thread, 0));
   }
-  for (const Layout& l : values_.sums()) state.push_back(real_tile(k_, l, 0));
+  for (const Layout& l : split_ ? split_->sums_layouts() : values_.sums()) state.push_back(real_tile(k_, l, 0));
   return state;
 }
 
@@ -336,7 +344,6 @@ Tile Softmax::zero_columns(const Tile& zero, const Value& stage) const {
 /// Sums are in units of 2^base, where base is not the largest score but at most `slack` below it, and of V's scales:
 /// few turns bring them to other units.
 void Softmax::settle(const Tile& logits, const Tile& scale, std::vector<Tile>& state) const {
-  constexpr double slack = 8;  // 2^8 is far from f16's largest
   auto powers = [&](const Tile& most) { return plain() ? most * factor_ : most; };
   // What a warp holds of a row is all of it: then threads need only agree on a new base, not to see that there is none.
   bool alone = !shared_weights_;
@@ -365,7 +372,26 @@ void Softmax::settle(const Tile& logits, const Tile& scale, std::vector<Tile>& s
   std::move(sums.begin(), sums.end(), state.begin());
 }
 
-void Softmax::take(const Value& tile, const Value& stage, std::vector<Tile>& state) {
+/// Each warp has whole rows of scores, and others sum what they are weights of: rows fade where the weights are used.
+void Softmax::take_split(const Value& tile, const Value& stage, std::vector<Tile>& state,
+                         const std::function<void()>& fill) const {
+  Tile logits = seen(tile, split_->scores(stage, fill)), most = reduce(k_, logits, 1, Reduce::max);
+  if (plain()) most = most * factor_;
+  Tile over = most > state[max_] + slack, base = select(over, most, state[max_]);
+  Tile faded = select(over, fast(MachineOp::exp2_fast, state[max_] - finite(base)), real(most, 1));
+  state[max_] = base;
+  Tile less = unary(Unary::neg, finite(base));
+  Tile weights = fast(MachineOp::exp2_fast, plain() ? fma(logits, factor_, less) : logits + less);
+  Tile rounded = cast(weights, type_of(s_.q));
+  // The sum of what V is weighted with, rounding and all.
+  faded = convert(k_, faded, sum_layout_.slice(1));
+  split_->add(rounded, faded, stage, state, static_cast<std::size_t>(outs(s_)),
+              [&] { state[sum_] = fma(state[sum_], faded, split_->sum(rounded)); });
+}
+
+void Softmax::take(const Value& tile, const Value& stage, std::vector<Tile>& state, const std::function<void()>& fill) {
+  if (split_) return take_split(tile, stage, state, fill);
+  fill();
   Tile logits = seen(tile, scores(stage));
   ValuePairs of_values;
   if (model_metadata(s_.quant)) of_values = value_pairs(stage);
@@ -396,6 +422,7 @@ Softmax::Result Softmax::result(const std::vector<Tile>& state) const {
   r.max = state[max_];
   // All columns of the products' sums are the same: any of them will do.
   Tile sums = state[sum_];
+  if (split_) sums = real_tile(k_, sum_layout_, 0) + reduce(k_, sums, 1, Reduce::sum);
   r.sum = convert(k_, reduce(k_, sums, 1, own_sums(s_) ? Reduce::sum : Reduce::max), *r.max.layout());
   if (own_sums(s_)) sums = convert(k_, r.sum, sum_layout_.slice(1)) + real_tile(k_, sum_layout_, 0);
   r.any = sums > 0.0;

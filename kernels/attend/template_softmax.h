@@ -5,6 +5,7 @@
 
 #include "kernels/attend/spec.h"
 #include "kernels/attend/template_fragments.h"
+#include "kernels/attend/template_split.h"
 
 namespace pagejit::attend {
 
@@ -33,8 +34,9 @@ class Softmax {
 
   /// Nothing seen yet.
   std::vector<Tile> none() const;
-  /// Takes in the keys of tile `tile`, which are in `stage`. A barrier of the team must come before each turn.
-  void take(const Value& tile, const Value& stage, std::vector<Tile>& state);
+  /// Takes in the keys of tile `tile`, which are in `stage`. A barrier of the team must come before each turn, if
+  /// there are no turns(). `fill` starts copies of a later tile: it is called once, where that is least in the way.
+  void take(const Value& tile, const Value& stage, std::vector<Tile>& state, const std::function<void()>& fill);
 
   /// What the rows came to.
   struct Result {
@@ -43,6 +45,9 @@ class Softmax {
     std::vector<ValueFragments::Stretch> out;  // not divided by sum
   };
   Result result(const std::vector<Tile>& state) const;
+
+  /// Where groups of warps take turns: see SplitProducts.
+  const SplitProducts* turns() const { return split_ ? &*split_ : nullptr; }
 
   /// Of each element of a tile of [rows, …]: its query and query head in the tensors, and whether there is such a row.
   struct Places {
@@ -65,6 +70,8 @@ class Softmax {
   ValuePairs value_pairs(const Value& stage) const;
   Tile zero_columns(const Tile& zero, const Value& stage) const;
   void settle(const Tile& logits, const Tile& scale, std::vector<Tile>& state) const;
+  void take_split(const Value& tile, const Value& stage, std::vector<Tile>& state,
+                  const std::function<void()>& fill) const;
   Tile fragments(const Tile& weights) const;
   Tile weighted(const Tile& weights, const ValuePairs& pairs, std::vector<Tile>& state) const;
 
@@ -79,6 +86,7 @@ class Softmax {
   std::size_t held_ = 0;                      // chunks of queries in registers
   std::vector<SharedTile> shared_queries_;    // the others, one each
   std::optional<SharedTile> shared_weights_;  // where each warp has some keys of a row only
+  std::optional<SplitProducts> split_;        // then it makes all products
   QueryRows rows_;
   std::vector<Tile> queries_;         // fragments, one a chunk
   Tile shrink_, grow_;                // [rows, 1]: powers of two that bring a row into f16's range, and back

@@ -7,14 +7,14 @@
 
 namespace pagejit {
 
-/// A tensor of four dims, the fastest first, and the box that one copy brings. What the engine asks of it is in the
+/// A tensor of five dims, the fastest first, and the box that one copy brings. What the engine asks of it is in the
 /// CUDA driver API, "Tensor Map Object Management".
 struct BoxedTensor {
   DevicePtr data;                         // a multiple of 16
   int elem_bytes = 2;                     // 1 or 2
-  std::array<std::int64_t, 4> sizes{};    // elements, 1 to 2^32; what a box has beyond them is zeros
-  std::array<std::int64_t, 3> strides{};  // bytes, of dims 1 to 3: multiples of 16, 0 to 2^40
-  std::array<int, 4> box{};               // elements, 1 to 256; dim 0 has as many bytes as `swizzle`
+  std::array<std::int64_t, 5> sizes{};    // elements, 1 to 2^32; what a box has beyond them is zeros
+  std::array<std::int64_t, 4> strides{};  // bytes, of dims 1 to 4: multiples of 16, 0 to 2^40
+  std::array<int, 5> box{};               // elements, 1 to 256; dim 0 has as many bytes as `swizzle`
   int swizzle = 128;                      // bytes of a box's row in shared memory: 32, 64 or 128
   bool operator==(const BoxedTensor&) const = default;
 };

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <numeric>
 
 #include "compiler/shared_tile.h"
 #include "runtime/base/error.h"
@@ -27,7 +28,7 @@ struct MapParams {
 Emitted emit_boxes(Lowering& lowering, int columns, int turns) {
   Kernel k(lowering);
   auto p = k.begin<MapParams>("boxes", 32);
-  SharedTile tile(k, "rows", Elem::f16, rows, columns, stages, true);
+  SharedTile tile = SharedTile::boxes(k, "rows", Elem::f16, rows, columns, stages, 1)[0];
   StageBarriers arrivals(k, "arrivals", stages);
   p.tensor(&MapParams::in, Elem::f16);
   Pointer out = p.tensor(&MapParams::out, Elem::f16);
@@ -38,7 +39,7 @@ Emitted emit_boxes(Lowering& lowering, int columns, int turns) {
     arrivals.by_one([&] {
       arrivals.expect(stage, number(rows * columns * 2));
       arrivals.copy_box(stage, tile.row(0, stage), p.map(&MapParams::map),
-                        {number(0), number(0), number(1), number(turn)});
+                        {number(0), number(0), number(1), number(turn), number(0)});
     });
   };
   start(0);
@@ -69,9 +70,9 @@ struct Boxes {
     std::int64_t row = columns * 2;
     tensor = {from,
               2,
-              {columns, known_rows, heads, pages},
-              {heads * row, row, page_rows * heads * row},
-              {columns, rows, 1, 1},
+              {columns, known_rows, heads, pages, 1},
+              {heads * row, row, page_rows * heads * row, row},
+              {columns, rows, 1, 1, 1},
               columns * 2};
   }
   void run() {
@@ -102,6 +103,42 @@ TEST_CASE(
       }
       CHECK(wrong == 0);
     }
+}
+
+TEST_CASE("boxes: one copy fills tiles that lie behind one another, each with the next columns of its rows") {
+  static constexpr int tiles = 3, columns = 64, width = tiles * columns;
+  EmulatorBackend emulator([](const Request&, Lowering& lowering) {
+    Kernel k(lowering);
+    auto p = k.begin<MapParams>("boxes", 32);
+    std::vector<SharedTile> all = SharedTile::boxes(k, "rows", Elem::f16, rows, columns, stages, tiles);
+    StageBarriers arrivals(k, "arrivals", stages);
+    p.tensor(&MapParams::in, Elem::f16);
+    Pointer out = p.tensor(&MapParams::out, Elem::f16);
+    Value zero = k.constant(Type::i32, 0), stage = k.constant(Type::i32, 1);
+    arrivals.by_one([&] {
+      arrivals.expect(stage, k.constant(Type::i32, rows * width * 2));
+      arrivals.copy_box(stage, all[0].row(0, stage), p.map(&MapParams::map), {zero, zero, zero, zero, zero});
+    });
+    arrivals.wait(stage, zero);
+    k.barrier();
+    for (int i = 0; i < tiles; ++i) {
+      Tile got = all[static_cast<std::size_t>(i)].load(Layout::mma_a(rows, columns, {1, 1}), stage);
+      Tile place = k.arange(*got.layout(), 0) * width + (k.arange(*got.layout(), 1) + i * columns);
+      k.store(out + place, got);
+    }
+    k.end();
+    return k.take();
+  });
+  std::vector<std::uint16_t> in(static_cast<std::size_t>(rows * width)), got(in.size());
+  std::iota(in.begin(), in.end(), std::uint16_t{0});
+  void *from = emulator.allocate(in.size() * 2, "in"), *to = emulator.allocate(in.size() * 2, "out");
+  emulator.copy_in(from, in.data(), in.size() * 2, nullptr);
+  MapParams params{{}, from, to};
+  BoxedTensor tensor{from, 2, {columns, rows, 1, 1, tiles}, {width * 2, 128, 128, 128}, {columns, rows, 1, 1, tiles}};
+  REQUIRE(emulator.describe(tensor, params.map));
+  emulator.launch(emulator.load(make_request("boxes", "emulator", "", "")), {}, &params, nullptr);
+  emulator.copy_out(got.data(), to, got.size() * 2, nullptr);
+  CHECK((got == in));
 }
 
 TEST_CASE("boxes: what was poisoned may be copied, but not read afterwards") {

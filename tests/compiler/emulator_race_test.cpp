@@ -95,6 +95,32 @@ TEST_CASE("emulator: a barrier of two warps orders those two and no third") {
   }
 }
 
+TEST_CASE("emulator: a warp that arrives at a barrier hands over what it did before, and only that") {
+  for (bool early : {true, false}) {
+    HandEmulator e;
+    auto found = e.run(64, {}, [&](HandKernel& k) {
+      int tile = k.tile("tile", Elem::i32, 1);
+      llvm::Value* writer = k.ir().CreateICmpULT(k.thread(), k.i32(32));
+      auto write = [&] { k.store(tile, k.i32(0), k.i32(7), k.ir().CreateICmpEQ(k.thread(), k.i32(0))); };
+      auto arrive = [&] { k.op(MachineOp::barrier_arrive, {k.i32(1), k.i32(64)}); };
+      auto read = [&] {
+        k.op(MachineOp::barrier_group, {k.i32(1), k.i32(64)});
+        k.load(tile, k.i32(0), k.ir().getInt32Ty());
+      };
+      k.when(
+          writer,
+          [&] {
+            if (early) write();
+            arrive();
+            if (!early) write();
+          },
+          read);
+    });
+    CHECK(found.empty() == early);
+    if (!early) CHECK(found[0].kind == Kind::race);
+  }
+}
+
 TEST_CASE("emulator: writing what others still read is a race until a barrier comes") {
   for (bool barrier : {false, true}) {
     HandEmulator e;

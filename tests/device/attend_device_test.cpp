@@ -43,14 +43,17 @@ TEST_CASE(
 
 TEST_CASE("attention on a GPU: packed, at any alignment and as one layer of several, the results are the same bits") {
   if (gpu() == nullptr) return;
-  for (AttendCase c : {AttendCase{.heads = 32, .kv_heads = 8, .dim_k = 128, .dim_v = 128, .lengths = {1000, 33, 4097}},
-                       AttendCase{.heads = 16,
-                       .kv_heads = 1,
-                       .dim_k = 576,
-                       .dim_v = 512,
-                       .page = 64,
-                       .joint = true,
-                       .lengths = {700, 900}}}) {
+  for (AttendCase c :
+       {AttendCase{.heads = 32, .kv_heads = 8, .dim_k = 128, .dim_v = 128, .lengths = {1000, 33, 4097}},
+        AttendCase{
+            .heads = 16, .kv_heads = 1, .dim_k = 576, .dim_v = 512, .page = 64, .joint = true, .lengths = {700, 900}},
+        AttendCase{.heads = 128,
+        .kv_heads = 1,
+        .dim_k = 576,
+        .dim_v = 512,
+        .page = 64,
+        .joint = true,
+        .lengths = {700, 900, 31}}}) {
     std::vector<Image> all;
     for (int layers : {1, 3})
       for (int shift : {0, 8, 4, 2, 1}) {
@@ -82,14 +85,20 @@ TEST_CASE("attention on a GPU: a captured launch replays with the lengths of the
 
 TEST_CASE("attention on a GPU: the same launch gives the same bits, again and again") {
   if (gpu() == nullptr) return;
-  AttendRun run(*gpu(), {.heads = 32, .kv_heads = 8, .dim_k = 128, .dim_v = 128, .lengths = {5000, 900, 64, 8000, 17}});
-  REQUIRE(run.check() == "");
-  Image first = run.results();
-  for (int i = 0; i < 20; ++i) {
-    run.reset_outputs();
-    run.launch();
-    gpu()->synchronise();
-    CHECK((run.results() == first));
+  AttendCase grouped{.heads = 32, .kv_heads = 8, .dim_k = 128, .dim_v = 128, .lengths = {5000, 900, 64, 8000, 17}};
+  AttendCase mla = grouped;  // groups of warps that take turns
+  mla.heads = 128, mla.kv_heads = 1, mla.dim_k = 576, mla.dim_v = 512, mla.joint = true,
+  mla.lengths = {1500, 900, 64, 17};
+  for (const AttendCase& c : {grouped, mla}) {
+    AttendRun run(*gpu(), c);
+    REQUIRE(run.check() == "");
+    Image first = run.results();
+    for (int i = 0; i < 20; ++i) {
+      run.reset_outputs();
+      run.launch();
+      gpu()->synchronise();
+      CHECK((run.results() == first));
+    }
   }
 }
 

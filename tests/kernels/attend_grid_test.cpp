@@ -66,6 +66,19 @@ TEST_CASE("attention: packed, at any alignment and as one layer of several, the 
       {.heads = 5, .kv_heads = 1, .dim_k = 288, .dim_v = 256, .joint = true, .lengths = {40}, .queries = {2}});
 }
 
+TEST_CASE("attention: groups of warps that take turns are right with each variant of the scores, whatever the parts") {
+  AttendCase c{.heads = 48, .kv_heads = 1, .dim_k = 576, .dim_v = 512, .joint = true, .lengths = {0, 150, 1, 33}};
+  AttendCase window = c, causal = c, half = c;
+  window.left = 40, window.softcap = 20, window.alibi = true, window.tuning.parts = 1;
+  causal.heads = 20, causal.queries = {0, 3, 1, 2}, causal.sinks = true, causal.tuning = {.parts = 5, .least = 1};
+  half.elem = Elem::f16, half.dim_k = half.dim_v = 512, half.shift = 1;
+  for (const AttendCase& one : {c, window, causal, half}) {
+    AttendRun run(emulated().context(), one, emulated().poison());
+    CHECK(attend::splits_dims(parse_spec<attend::Spec>(emulated().context().spec_line(run.args()))));
+    CHECK(run.check() == "");
+  }
+}
+
 TEST_CASE("attention: ten thousand random calls compile as many kernels as the first one did") {
   auto* backend = new RecordingBackend;
   backend->remember = false;

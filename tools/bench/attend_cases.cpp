@@ -30,6 +30,8 @@ const std::vector<Row>& rows() {
   static const std::vector<Row> all = [] {
     Shape mla128 = mla;
     mla128.heads = 128, mla128.length = 4096;
+    Shape mla64 = mla128;
+    mla64.heads = 64;
     std::vector<Row> r{
         {"b32-l8192-p64-h32/8", {}, 0.95},
         {"b32-l8192-p64-h32/8-hnd", {.layout = CacheLayout::hnd}, 0.95},
@@ -43,6 +45,7 @@ const std::vector<Row>& rows() {
         {"b64-mixed-p64-h32/8", {.batch = 64, .mixed = true}, 0.88},
         {"b128-l8192-p64-mla16", mla, 0.90},
         {"b128-l4096-p64-mla128", mla128, 0, 0, 350},
+        {"b128-l4096-p64-mla64", mla64},
         {"b32-l8192-p64-h32/8-fp8", {.quant = Quant::fp8}, 0.90},
         {"b32-l8192-p64-h32/8-int8", {.quant = Quant::int8}, 0.88},
         {"b32-l8192-p64-h32/8-int4", {.quant = Quant::int4}, 0.80},
