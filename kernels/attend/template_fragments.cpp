@@ -55,12 +55,6 @@ Tile named(const Tile& t, const Layout& layout) {
   return Tile(t.kernel(), t.type(), std::make_shared<const Layout>(layout), t.regs());
 }
 
-Value any_in_warp(Kernel& k, const Tile& yes) {
-  Value any(k, Type::i1, yes.reg(0));
-  for (int i = 1; i < yes.registers(); ++i) any = any | Value(k, Type::i1, yes.reg(i));
-  return Value(k.machine(MachineOp::ballot, {Value(cast(any, Type::i32))})[0] != 0);
-}
-
 std::vector<Piece> code_pieces(const Spec& s, int dim) {
   return pieces(0, codes(s.quant, dim));
 }

@@ -18,8 +18,6 @@ namespace pagejit::attend {
 
 /// The same registers as a tile of `layout`.
 Tile named(const Tile& t, const Layout& layout);
-/// Whether it is so of any element that the warp holds.
-Value any_in_warp(Kernel& k, const Tile& yes);
 
 /// The type that products take in.
 inline Type product_type(const Spec& s) {
