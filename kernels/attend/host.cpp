@@ -171,7 +171,7 @@ void shape(const DecodeArgs& a, const Chip& chip, Plan& out) {
   out.workspace = static_cast<std::size_t>(rows * (s.dim_v + 1) * 4 + 16);
 }
 
-void plan_parts(const DecodeArgs& a, Plan& out) {
+void plan_parts(const DecodeArgs& a, const Chip& chip, Plan& out) {
   const Params& p = out.params;
   combine::Spec& c = out.then.spec;
   c = combine_spec(out.spec);
@@ -187,8 +187,13 @@ void plan_parts(const DecodeArgs& a, Plan& out) {
   q.lengths = p.lengths, q.indptr = p.indptr, q.sinks = p.sinks;
   q.batch = p.batch, q.queries = p.queries, q.kv_heads = p.kv_heads, q.row_tiles = p.row_tiles;
   q.parts = p.parts, q.least = p.least, q.left = p.left, q.empty_lse_pos_inf = p.empty_lse_pos_inf;
-  q.most_rows = static_cast<std::int32_t>(p.queries * a.q.shape[1]);
-  std::int64_t blocks = std::int64_t{p.batch} * ((q.most_rows + c.rows - 1) / c.rows) * combine::blocks_of_a_row(c);
+  // Blocks with nothing to do take time too: no more of them than run in two goes.
+  std::int64_t most = 8 * std::int64_t{chip.multiprocessors}, rows = p.queries * a.q.shape[1];
+  std::int64_t each = std::max<std::int64_t>(1, (rows + c.rows - 1) / c.rows),
+               all = p.batch * each * combine::blocks_of_a_row(c);
+  q.turns = static_cast<std::int32_t>(std::clamp<std::int64_t>((all + most - 1) / most, 1, each));
+  q.groups = static_cast<std::int32_t>((each + q.turns - 1) / q.turns);
+  std::int64_t blocks = std::int64_t{p.batch} * q.groups * combine::blocks_of_a_row(c);
   if (blocks > 0x7fffffff) [[unlikely]]
     bad_argument(q_names, a.q, "has more rows than one launch can have", "fewer tokens a sequence, or fewer heads");
   out.then.grid = {static_cast<std::uint32_t>(blocks), 1, 1};
@@ -233,7 +238,7 @@ bool plan_without_workspace(const DecodeArgs& a, const Chip& chip, Plan& out) {
   out.params.row_tiles =
       static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div<std::int64_t>(rows, out.spec.rows)));
   shape(a, chip, out);
-  plan_parts(a, out);
+  plan_parts(a, chip, out);
   return a.lengths.shape[0] > 0 && a.q.shape[0] > 0;
 }
 

@@ -58,7 +58,7 @@ struct Params {
   std::int64_t out_token, out_head, lse_token, lse_head;
   std::int32_t batch, queries, kv_heads, row_tiles;
   std::int32_t parts, least, left;
-  std::int32_t most_rows;  // of a sequence, all heads: queries · query heads
+  std::int32_t groups, turns;  // a sequence's rows go to so many groups of blocks, each of which takes `turns` · rows
   std::int32_t empty_lse_pos_inf;
 
   static constexpr auto fields() {
@@ -80,7 +80,8 @@ struct Params {
                       field<&Params::parts>("parts"),
                       field<&Params::least>("least"),
                       field<&Params::left>("left"),
-                      field<&Params::most_rows>("most_rows"),
+                      field<&Params::groups>("groups"),
+                      field<&Params::turns>("turns"),
                       field<&Params::empty_lse_pos_inf>("empty_lse_pos_inf")};
   }
 };

@@ -2,8 +2,9 @@
 //
 //   out = Σ_i 2^(lse_i − m) · part_i / (Σ_i 2^(lse_i − m) + [sink] 2^(sink − m))      m = max_i lse_i
 //
-// A block has some columns of a few rows of one sequence. Parts without a key have an lse of −∞ and count nothing. A
-// sequence that lies in one part is finished already, and its blocks have nothing to do.
+// A block has some columns of a few rows of one sequence, and of large batches then those of the next rows. Parts
+// without a key have an lse of −∞ and count nothing. A sequence that lies in one part is finished already, and its
+// blocks have nothing to do.
 #include "kernels/combine/template.h"
 
 #include <algorithm>
@@ -41,9 +42,9 @@ class Program {
       : k_(k), s_(s), p_(p), layout_(layout), heads_(p(&Params::kv_heads, {.at_least = 1})) {}
 
   void run() {
-    Value most = p_(&Params::most_rows, {.at_least = 1}), groups = (most + (s_.rows - 1)) / s_.rows;
+    Value groups = p_(&Params::groups, {.at_least = 1}), rows = p_(&Params::turns, {.at_least = 1}) * s_.rows;
     int stretches = blocks_of_a_row(s_);
-    Value group = k_.program(0) / stretches, b = group / groups, first = group % groups * s_.rows;
+    Value group = k_.program(0) / stretches, b = group / groups, first = group % groups * rows;
     first_column_ = k_.program(0) % stretches * s_.columns;
     SplitPlan plan(k_, batch_of(s_, p_));
     SplitSequence sequence = plan.sequence(b);
@@ -59,6 +60,12 @@ class Program {
           k_.dependency_wait();
           k_.dependents_launch();
           add_up({sequence, first, from, to}, turn);
+          // Of large batches, whose blocks are many and mostly have nothing to do.
+          Value end = minimum(first + rows, sequence.queries * heads_ * s_.group);
+          k_.loop(first + s_.rows, end, k_.constant(Type::i32, s_.rows), {}, [&](Value next, std::vector<Tile>&) {
+            Task task{sequence, next, from, to};
+            add_up(task, turn_of(task, from));
+          });
         },
         [&] { k_.dependency_wait(); });
   }
