@@ -23,6 +23,9 @@ llvm::Value* shuffled(Kernel::Builder& b, MachineOp op, llvm::Value* value, llvm
 Tile relabelled(const Tile& a, std::shared_ptr<const Layout> layout) {
   return Tile(a.kernel(), a.type(), std::move(layout), a.regs());
 }
+Tile relabelled(const Tile& a, const Layout& layout) {
+  return relabelled(a, std::make_shared<const Layout>(layout));
+}
 
 Tile picked(const Tile& a, const std::vector<int>& bits) {
   std::vector<Reg> regs;
@@ -53,7 +56,7 @@ Tile in_vectors(const Tile& a) {
 }
 
 Tile offsets(Kernel& k, const Layout& layout, const Placement& placement) {
-  return relabelled(k.arange(placement.of(layout)), std::make_shared<Layout>(layout));
+  return relabelled(k.arange(placement.of(layout)), layout);
 }
 
 Value one_holder(Kernel& k, const Slot& free) {

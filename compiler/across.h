@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "compiler/convert.h"
 #include "compiler/kernel.h"
 #include "compiler/placement.h"
 
@@ -13,8 +14,6 @@ namespace pagejit {
 /// A shuffle of a value of any type, in 32-bit words; `how` is an xor mask or a lane (i32).
 llvm::Value* shuffled(Kernel::Builder& b, MachineOp op, llvm::Value* value, llvm::Value* how);
 
-/// The same registers under another layout's name, which says the same of them.
-Tile relabelled(const Tile& a, std::shared_ptr<const Layout> layout);
 /// The registers of `a` that `bits` span, in that order: those of layout()->with_register_bits(bits).
 Tile picked(const Tile& a, const std::vector<int>& bits);
 

@@ -1,5 +1,7 @@
 // A tile in another layout.
 #pragma once
+#include <memory>
+
 #include "compiler/kernel.h"
 
 namespace pagejit {
@@ -11,5 +13,9 @@ namespace pagejit {
 ///
 /// `ordered`: a barrier always comes between two turns of a loop that reach this place; then the first one is left out.
 Tile convert(Kernel& k, const Tile& a, const Layout& to, bool ordered = false);
+
+/// The same registers under another layout's name, which says the same of them.
+Tile relabelled(const Tile& a, std::shared_ptr<const Layout> layout);
+Tile relabelled(const Tile& a, const Layout& layout);
 
 }  // namespace pagejit

@@ -113,7 +113,7 @@ std::vector<Reg> SharedTile::Fragments::load(int i) const {
 }
 
 Tile SharedTile::load_transposed(const Layout& layout, const Value& stage, int column) const {
-  return relabelled(load(layout.permuted(std::vector{1, 0}), stage, column), std::make_shared<Layout>(layout));
+  return relabelled(load(layout.permuted(std::vector{1, 0}), stage, column), layout);
 }
 
 }  // namespace pagejit

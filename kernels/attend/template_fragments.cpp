@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compiler/convert.h"
+
 namespace pagejit::attend {
 namespace {
 
@@ -50,10 +52,6 @@ int code_of(int slot, int size) {
 }
 
 }  // namespace
-
-Tile named(const Tile& t, const Layout& layout) {
-  return Tile(t.kernel(), t.type(), std::make_shared<const Layout>(layout), t.regs());
-}
 
 std::vector<Piece> code_pieces(const Spec& s, int dim) {
   return pieces(0, codes(s.quant, dim));
@@ -117,7 +115,7 @@ void KeyFragments::each(const Value& stage, const std::function<void(std::size_t
       std::vector<Reg> regs;
       for (const auto& [word, half] : order.source)
         for (int i : {0, 1}) regs.push_back(halves[static_cast<std::size_t>(half)].reg(2 * word + i));
-      f(chunk++, named(Tile(k_, Type::f16, nullptr, std::move(regs)), of_keys));
+      f(chunk++, relabelled(Tile(k_, Type::f16, nullptr, std::move(regs)), of_keys));
     }
   }
 }
@@ -135,7 +133,7 @@ KeyFragments::Columns KeyFragments::query_columns(const Layout& l, const Piece& 
   };
   Layout by_code =
       Layout::of({l.shape()[0], l.shape()[1]}, moved(l.reg_bases()), moved(l.lane_bases()), moved(l.warp_bases()));
-  Tile code = named(k_.arange(by_code, 1), l);
+  Tile code = relabelled(k_.arange(by_code, 1), l);
   return {code + chunk.first, code + first < width};
 }
 
@@ -159,7 +157,7 @@ void ValueFragments::each(const Value& stage, const std::function<void(std::size
     Layout twos = products_.others(s_.keys, load.size / 2);
     Tile units = at.tile.as(Elem::f16).load(twos, stage, at.column / 2);
     for (CodeFormat code : codes_)
-      for (const Tile& half : half_pairs(units, code)) f(sum++, named(half, twos));
+      for (const Tile& half : half_pairs(units, code)) f(sum++, relabelled(half, twos));
   }
 }
 
@@ -187,7 +185,7 @@ std::vector<ValueFragments::Stretch> ValueFragments::stretches(const std::vector
         for (std::size_t odd : {0, 1}) regs.push_back(sums[sum + odd].reg(i));
       int width = codes(s_.quant, s_.dim_v), first = load.first + static_cast<int>(code) * width;
       all.push_back({first, std::min(load.size, width - load.first),
-                     named(Tile(k_, Type::f32, nullptr, std::move(regs)), whole), code_unit(codes_[code])});
+                     relabelled(Tile(k_, Type::f32, nullptr, std::move(regs)), whole), code_unit(codes_[code])});
     }
   }
   return all;

@@ -16,9 +16,6 @@
 
 namespace pagejit::attend {
 
-/// The same registers as a tile of `layout`.
-Tile named(const Tile& t, const Layout& layout);
-
 /// The type that products take in.
 inline Type product_type(const Spec& s) {
   return s.quant == Quant::none ? type_of(s.q) : Type::f16;

@@ -11,7 +11,7 @@ Layout turned_round(const Layout& l) {
 }
 /// The same registers as a tile with its dims in the other order.
 Tile turned_round(const Tile& t) {
-  return Tile(t.kernel(), t.type(), std::make_shared<const Layout>(turned_round(*t.layout())), t.regs());
+  return relabelled(t, turned_round(*t.layout()));
 }
 
 }  // namespace

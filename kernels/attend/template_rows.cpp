@@ -4,6 +4,8 @@
 #include <array>
 #include <numeric>
 
+#include "compiler/convert.h"
+
 namespace pagejit::attend {
 namespace {
 
@@ -33,11 +35,6 @@ std::vector<Piece> boxes(const std::vector<Piece>& pieces, Elem elem) {
     for (int at = 0, size = std::min(p.size, 128 / bytes(elem)); at < p.size; at += size)
       all.push_back({p.first + at, size});
   return all;
-}
-
-/// The same registers as a tile of `layout`.
-Tile named(const Tile& t, const Layout& layout) {
-  return Tile(t.kernel(), t.type(), std::make_shared<const Layout>(layout), t.regs());
 }
 
 /// Where each element lies, in bytes: origin + page · S.page + row · S.row + column. Rows of a page that a thread steps
@@ -97,8 +94,8 @@ Layout along_rows(int rows, int size, int vec, int warps, int all) {
 
 PageIds::PageIds(Kernel& k, const Spec& s, const Layout& rows)
     : k_(k), s_(s), layout_(rows), span_(std::gcd(s.page, s.keys)) {
-  high_ = named(k.arange(of_rows(rows, s.keys / span_, [&](int r) { return r / span_; })), rows);
-  low_ = named(k.arange(of_rows(rows, span_, [&](int r) { return r % span_; })), rows);
+  high_ = relabelled(k.arange(of_rows(rows, s.keys / span_, [&](int r) { return r / span_; })), rows);
+  low_ = relabelled(k.arange(of_rows(rows, span_, [&](int r) { return r % span_; })), rows);
   for (int r = 0; r < high_.registers(); ++r) {
     auto known = std::find_if(first_.begin(), first_.end(), [&](int f) { return high_.reg(f).same(high_.reg(r)); });
     source_.push_back(static_cast<int>(known - first_.begin()));

@@ -245,7 +245,7 @@ void SplitProducts::add(const Tile& weights, const Tile& faded, const Value& sta
       load(number + deep);
       if (i == blocks - 2 && turn + 1 < turns) left_next = rows_of(turn + 1);
       Tile& sum = mine[static_cast<std::size_t>(i)];
-      sum = named(dot(k_, left, loaded[static_cast<std::size_t>(number)], named(sum, one.c(columns))), sums_);
+      sum = relabelled(dot(k_, left, loaded[static_cast<std::size_t>(number)], relabelled(sum, one.c(columns))), sums_);
     }
   }
   std::move(mine.begin(), mine.end(), first);

@@ -34,8 +34,8 @@ Tile most_in_threads(Kernel& k, const Tile& scores) {
   auto shape = l.shape();
   Layout alone = Layout::of({shape.begin(), shape.end()}, {l.reg_bases().begin(), l.reg_bases().end()},
                             std::vector<Coords>(5), std::vector<Coords>(l.warp_bases().size()));
-  Tile most = reduce(k, Tile(k, scores.type(), std::make_shared<const Layout>(alone), scores.regs()), 1, Reduce::max);
-  return Tile(k, scores.type(), std::make_shared<const Layout>(in_threads(l)), most.regs());
+  Tile most = reduce(k, relabelled(scores, alone), 1, Reduce::max);
+  return relabelled(most, in_threads(l));
 }
 
 /// What each thread has summed up of a row, and add(that sum, register) for each register of the row besides.
