@@ -181,11 +181,7 @@ void EmulatorBackend::launch(const LoadedKernel& kernel, Grid grid, const void* 
 
 bool EmulatorBackend::describe(const BoxedTensor& t, TensorMap& out) const {
   static_assert(sizeof(BoxedTensor) <= sizeof(TensorMap) && std::is_trivially_copyable_v<BoxedTensor>);
-  constexpr std::int64_t most_stride = std::int64_t{1} << 40, most_size = std::int64_t{1} << 32;
-  bool sound = t.data.address % 16 == 0 && t.box[0] * t.elem_bytes == t.swizzle;
-  for (std::int64_t size : t.sizes) sound &= size >= 1 && size <= most_size;
-  for (std::int64_t stride : t.strides) sound &= stride >= 0 && stride < most_stride && stride % 16 == 0;
-  for (int size : t.box) sound &= size >= 1 && size <= 256;
+  bool sound = can_be_walked(t);
   if (sound) std::memcpy(&out, &t, sizeof t);
   return sound;
 }

@@ -233,7 +233,10 @@ bool plan_without_workspace(const DecodeArgs& a, const Chip& chip, Plan& out) {
   if (a.quant == Quant::none) check_elem(k.names, *k.t, q_names, a.q.elem);
   check(out.spec);
   fill(out.params, a, views, out.spec);
-  if (out.spec.bulk) out.keys = boxed(k, out.spec), out.values = boxed(v, out.spec);
+  if (out.spec.bulk) {
+    out.keys = boxed(k, out.spec), out.values = boxed(v, out.spec);
+    out.spec.bulk = can_be_walked(out.keys) && can_be_walked(out.values);
+  }
   out.params.queries = static_cast<std::int32_t>(queries);
   out.params.row_tiles =
       static_cast<std::int32_t>(std::max<std::int64_t>(1, ceil_div<std::int64_t>(rows, out.spec.rows)));

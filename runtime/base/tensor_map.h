@@ -19,6 +19,16 @@ struct BoxedTensor {
   bool operator==(const BoxedTensor&) const = default;
 };
 
+/// Whether it is as described above.
+constexpr bool can_be_walked(const BoxedTensor& t) {
+  constexpr std::int64_t most_stride = std::int64_t{1} << 40, most_size = std::int64_t{1} << 32;
+  bool sound = t.data.address % 16 == 0 && t.box[0] * t.elem_bytes == t.swizzle;
+  for (std::int64_t size : t.sizes) sound &= size >= 1 && size <= most_size;
+  for (std::int64_t stride : t.strides) sound &= stride >= 0 && stride < most_stride && stride % 16 == 0;
+  for (int size : t.box) sound &= size >= 1 && size <= 256;
+  return sound;
+}
+
 /// The same as the engine reads it, among a kernel's parameters. What the words mean is the backend's affair.
 struct alignas(64) TensorMap {
   std::array<std::uint64_t, 16> words;

@@ -113,6 +113,16 @@ TEST_CASE("attention: where the copy engine cannot walk a cache, threads bring i
   }
 }
 
+TEST_CASE("attention: of strides that are too large for the copy engine the Spec says that threads bring the rows") {
+  Context context{std::make_unique<RecordingBackend>()};
+  auto random = random_for("attention: far pages");
+  for (bool far : {false, true}) {
+    DecodeArgs a = random_call(random);
+    if (far) a.k_cache.stride[0] = std::int64_t{1} << 39;  // elements of two bytes
+    CHECK((context.spec_line(a).find("bulk=1") == std::string::npos) == far);
+  }
+}
+
 TEST_CASE("attention: a model's lists have what its calls ask for, nothing twice, and each is right") {
   for (bool joint : {false, true}) {
     ModelShape m;
