@@ -115,16 +115,8 @@ std::vector<Piece> pieces(int from, int dim) {
   return all;
 }
 
-std::vector<Piece> key_pieces(const Spec& s) {
-  if (!s.joint) return pieces(0, codes(s.quant, s.dim_k));
-  std::vector<Piece> all = pieces(0, s.dim_v);
-  for (const Piece& p : pieces(s.dim_v, s.dim_k - s.dim_v)) all.push_back(p);
-  return all;
-}
-
 int held_blocks(const Spec& s) {
-  int most = std::getenv("PJ_HELD") ? std::atoi(std::getenv("PJ_HELD"))
-                                    : 184;  // of a thread's 255 registers, for sums and queries
+  constexpr int most = 184;  // of a thread's 255 registers, for sums and queries
   int rows = s.rows / s.down, sums = rows * s.dim_v / (32 * s.across), block = rows * 64 / (64 * s.across);
   return std::min(s.dim_k / 64, (most - sums) / block);
 }

@@ -96,8 +96,6 @@ std::vector<Piece> pieces(int from, int dim);
 int box_rows(const Spec& s);
 /// Whether one copy brings all keys of a turn.
 bool whole_boxes(const Spec& s);
-/// Pieces of K's stored row, V's first where V is a part of it.
-std::vector<Piece> key_pieces(const Spec& s);
 /// Where splits_dims(): of how many times 64 dims queries stay in registers.
 int held_blocks(const Spec& s);
 

@@ -66,6 +66,14 @@ CacheRows::Source source_of(const Parameters& p, Elem elem, int aligned, DeviceP
   return {p.tensor(at, elem, aligned) + of_head, p(strides[0], multiple), p(strides[1], multiple), aligned, {}, head};
 }
 
+/// Pieces of K's stored row, V's first where V is a part of it.
+std::vector<Piece> key_pieces(const Spec& s) {
+  if (!s.joint) return code_pieces(s, s.dim_k);
+  std::vector<Piece> all = pieces(0, s.dim_v);
+  for (const Piece& p : pieces(s.dim_v, s.dim_k - s.dim_v)) all.push_back(p);
+  return all;
+}
+
 /// A value of each row, for stretches of the output whose rows mostly lie alike.
 struct OfRows {
   Kernel& k;
