@@ -153,9 +153,9 @@ void Block::copy_box(Thread& t, std::uint32_t shared, const BoxedTensor& tensor,
     bool inside = true;
     std::uint64_t at = tensor.data.address;
     for (std::size_t d = 1, left = static_cast<std::size_t>(row); d < tensor.box.size(); ++d) {
-      auto size = static_cast<std::size_t>(tensor.box[d]);
-      std::int64_t i = std::int64_t{first[d]} + static_cast<std::int64_t>(left % size);
-      left /= size;
+      auto steps = static_cast<std::size_t>(tensor.box[d]);
+      std::int64_t i = std::int64_t{first[d]} + static_cast<std::int64_t>(left % steps);
+      left /= steps;
       inside &= i >= 0 && i < tensor.sizes[d];
       at += static_cast<std::uint64_t>(i * tensor.strides[d - 1]);
     }

@@ -189,10 +189,10 @@ void plan_parts(const DecodeArgs& a, const Chip& chip, Plan& out) {
   q.parts = p.parts, q.least = p.least, q.left = p.left, q.empty_lse_pos_inf = p.empty_lse_pos_inf;
   // Blocks with nothing to do take time too: no more of them than run in two goes.
   std::int64_t most = 8 * std::int64_t{chip.multiprocessors}, rows = p.queries * a.q.shape[1];
-  std::int64_t each = std::max<std::int64_t>(1, (rows + c.rows - 1) / c.rows),
-               all = p.batch * each * combine::blocks_of_a_row(c);
-  q.turns = static_cast<std::int32_t>(std::clamp<std::int64_t>((all + most - 1) / most, 1, each));
-  q.groups = static_cast<std::int32_t>((each + q.turns - 1) / q.turns);
+  std::int64_t each = std::max<std::int64_t>(1, ceil_div<std::int64_t>(rows, c.rows));
+  std::int64_t all = p.batch * each * combine::blocks_of_a_row(c);
+  q.turns = static_cast<std::int32_t>(std::clamp<std::int64_t>(ceil_div(all, most), 1, each));
+  q.groups = static_cast<std::int32_t>(ceil_div<std::int64_t>(each, q.turns));
   std::int64_t blocks = std::int64_t{p.batch} * q.groups * combine::blocks_of_a_row(c);
   if (blocks > 0x7fffffff) [[unlikely]]
     bad_argument(q_names, a.q, "has more rows than one launch can have", "fewer tokens a sequence, or fewer heads");

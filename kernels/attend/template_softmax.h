@@ -63,6 +63,8 @@ class Softmax {
   Tile scores(const Value& stage) const;
   Tile seen(const Value& tile, Tile scores) const;
   bool plain() const;
+  Tile powers(const Tile& logits) const;
+  Tile weights(const Tile& logits, const Tile& base) const;
   std::array<Tile, 2> pairs(const CacheRows& rows, const Value& stage, const Layout& to, std::size_t dim) const;
   struct ValuePairs {
     Tile scale, zero;  // f32; as it is stored

@@ -17,9 +17,9 @@ void append(std::vector<Reg>& to, const std::vector<Reg>& more) {
   to.insert(to.end(), more.begin(), more.end());
 }
 
-std::vector<Reg> all(const SharedTile::Fragments& from) {
+std::vector<Reg> some(const SharedTile::Fragments& from, int first, int count) {
   std::vector<Reg> regs;
-  for (int i = 0; i < from.count(); ++i) append(regs, from.load(i));
+  for (int i = 0; i < count; ++i) append(regs, from.load(first + i));
   return regs;
 }
 
@@ -91,7 +91,8 @@ SharedTile::Fragments SplitProducts::fragments(const CacheRows& rows, int number
 std::vector<Reg> SplitProducts::query(int number) const {
   auto i = static_cast<std::size_t>(number);
   if (i < queries_.size()) return queries_[i].regs();
-  return all(shared_queries_[i - queries_.size()].fragments(query_layout(s_), k_.constant(Type::i32, 0)));
+  auto from = shared_queries_[i - queries_.size()].fragments(query_layout(s_), k_.constant(Type::i32, 0));
+  return some(from, 0, from.count());
 }
 
 /// Partial sums of sixteen keys go to the warps that add them up, an octet of rows to each.
@@ -213,15 +214,11 @@ void SplitProducts::add(const Tile& weights, const Tile& faded, const Value& sta
     if (number >= turns * blocks) return;
     const SharedTile::Fragments& from = values[static_cast<std::size_t>(number % blocks)];
     int each = from.count() / turns;
-    std::vector<Reg> regs;
-    for (int i = 0; i < each; ++i) append(regs, from.load(number / blocks * each + i));
-    loaded.push_back(one.b(depth, columns, std::move(regs)));
+    loaded.push_back(one.b(depth, columns, some(from, number / blocks * each, each)));
   };
   auto rows_of = [&](int turn) {
     int each = group_rows_ / 16;
-    std::vector<Reg> regs;
-    for (int i = 0; i < each; ++i) append(regs, rows.load(turn * each + i));
-    return one.a(depth, std::move(regs));
+    return one.a(depth, some(rows, turn * each, each));
   };
   constexpr int deep = 3;  // fragments of V under way, the first ones while others still make weights
   for (int i = 0; i < deep; ++i) load(i);

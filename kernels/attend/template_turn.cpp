@@ -94,6 +94,17 @@ bool Softmax::plain() const {
   return !s_.softcap && !s_.alibi;
 }
 
+/// Of scores as seen() gives them.
+Tile Softmax::powers(const Tile& logits) const {
+  return plain() ? logits * factor_ : logits;
+}
+
+/// 2^(score − base).
+Tile Softmax::weights(const Tile& logits, const Tile& base) const {
+  Tile less = unary(Unary::neg, finite(base));
+  return fast(MachineOp::exp2_fast, plain() ? fma(logits, factor_, less) : logits + less);
+}
+
 /// Scores as powers of two, where they are plain still without the factor; −∞ where a key is not seen.
 Tile Softmax::seen(const Value& tile, Tile scores) const {
   if (!plain()) scores = scores * factor_;
@@ -161,7 +172,6 @@ Tile Softmax::zero_columns(const Tile& zero, const Value& stage) const {
 /// Sums are in units of 2^base, where base is not the largest score but at most `slack` below it, and of V's scales:
 /// few turns bring them to other units.
 void Softmax::settle(const Tile& logits, const Tile& scale, std::vector<Tile>& state) const {
-  auto powers = [&](const Tile& most) { return plain() ? most * factor_ : most; };
   // What a warp holds of a row is all of it: then threads need only agree on a new base, not to see that there is none.
   bool alone = !shared_weights_;
   Tile most = powers(alone ? most_in_threads(k_, logits) : reduce(k_, logits, 1, Reduce::max, true));
@@ -192,14 +202,11 @@ void Softmax::settle(const Tile& logits, const Tile& scale, std::vector<Tile>& s
 /// Each warp has whole rows of scores, and others sum what they are weights of: rows fade where the weights are used.
 void Softmax::take_split(const Value& tile, const Value& stage, std::vector<Tile>& state,
                          const std::function<void()>& fill) const {
-  Tile logits = seen(tile, split_->scores(stage, fill)), most = reduce(k_, logits, 1, Reduce::max);
-  if (plain()) most = most * factor_;
+  Tile logits = seen(tile, split_->scores(stage, fill)), most = powers(reduce(k_, logits, 1, Reduce::max));
   Tile over = most > state[max_] + slack, base = select(over, most, state[max_]);
   Tile faded = select(over, fast(MachineOp::exp2_fast, state[max_] - finite(base)), real(most, 1));
   state[max_] = base;
-  Tile less = unary(Unary::neg, finite(base));
-  Tile weights = fast(MachineOp::exp2_fast, plain() ? fma(logits, factor_, less) : logits + less);
-  Tile rounded = cast(weights, type_of(s_.q));
+  Tile rounded = cast(weights(logits, base), type_of(s_.q));
   // The sum of what V is weighted with, rounding and all.
   faded = convert(k_, faded, sum_layout_.slice(1));
   split_->add(rounded, faded, stage, state, outs(s_),
@@ -213,8 +220,7 @@ void Softmax::take(const Value& tile, const Value& stage, std::vector<Tile>& sta
   ValuePairs of_values;
   if (model_metadata(s_.quant)) of_values = value_pairs(stage);
   settle(logits, of_values.scale, state);
-  Tile less = unary(Unary::neg, finite(state[max_]));
-  Tile weights = fast(MachineOp::exp2_fast, plain() ? fma(logits, factor_, less) : logits + less);
+  Tile weights = this->weights(logits, state[max_]);
   Type type = product_type(s_);
   Tile rounded;
   if (own_sums(s_)) {
