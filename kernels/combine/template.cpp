@@ -42,6 +42,9 @@ class Program {
       : k_(k), s_(s), p_(p), layout_(layout), heads_(p(&Params::kv_heads, {.at_least = 1})) {}
 
   void run() {
+    // Before its own wait, as no other kernel may: what a settled kernel after this one reads early is older than
+    // attention, which writes no lists and has waited for all before it (kernels/README.md).
+    k_.dependents_launch();
     Value groups = p_(&Params::groups, {.at_least = 1}), rows = p_(&Params::turns, {.at_least = 1}) * s_.rows;
     int stretches = blocks_of_a_row(s_);
     Value group = k_.program(0) / stretches, b = group / groups, first = group % groups * rows;
@@ -58,7 +61,6 @@ class Program {
         shared,
         [&] {
           k_.dependency_wait();
-          k_.dependents_launch();
           add_up({sequence, first, from, to}, turn);
           // Of large batches, whose blocks are many and mostly have nothing to do.
           Value end = minimum(first + rows, sequence.queries * heads_ * s_.group);

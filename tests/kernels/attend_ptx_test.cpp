@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/kernels/kernel_ptx.h"
+#include "tests/support/check_ptx.h"
 
 namespace pagejit::test {
 
@@ -38,6 +39,23 @@ TEST_CASE("attention: of many wide rows no more than 160 bytes are in local memo
 TEST_CASE("attention: of warps that split dims no more than 200 bytes are in local memory, from sm_90 on") {
   std::string line = "attend dim_k=576 dim_v=512 joint=1 group=128 rows=64 keys=32 stages=5 down=2 across=4 teams=1";
   check_no_spills({line, line + " bulk=1"}, "split dims", 2, 200, 90);
+}
+
+TEST_CASE("attention: it lets combine start after it has itself waited; combine lets the next one start at once") {
+  check_ptx(ptx_of_line("attend", "sm_90a"), R"(
+    CHECK-LABEL: .entry attend
+    CHECK-NOT: griddepcontrol.launch_dependents
+    CHECK: griddepcontrol.wait
+    CHECK: griddepcontrol.launch_dependents
+    CHECK-NOT: griddepcontrol
+  )");
+  check_ptx(ptx_of_line("combine", "sm_90a"), R"(
+    CHECK-LABEL: .entry combine
+    CHECK-NOT: griddepcontrol.wait
+    CHECK-NOT: bra
+    CHECK: griddepcontrol.launch_dependents
+    CHECK: griddepcontrol.wait
+  )");
 }
 
 }  // namespace pagejit::test
