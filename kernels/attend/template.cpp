@@ -25,6 +25,10 @@ namespace {
 constexpr double ln2 = 0.6931471805599453;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
+/// A part of so many tiles or fewer has one under way beside the one in use, not all that there are stages for: where
+/// all teams ask at once for much of what they need, memory delivers the whole later (docs/measured.md).
+constexpr int few_tiles = 16;
+
 using Parameters = Kernel::Parameters<Params>;
 
 /// The team's place: which part of the keys, which KV head, which rows of its group.
@@ -98,6 +102,8 @@ class Program {
     for (const auto& r : rows_) all.push_back(r.get());
     if (s.bulk) bulk_.emplace(k, s, all, softmax_.turns());
     async_ = std::any_of(all.begin(), all.end(), [](const CacheRows* r) { return !r->bulk(); });
+    most_ahead_ = softmax_.turns() ? softmax_.turns()->ahead() : s.stages - 1;
+    ahead_varies_ = s.bulk && !async_ && !softmax_.turns() && s.across == 1 && most_ahead_ > 1;
   }
 
   void run() {
@@ -107,6 +113,7 @@ class Program {
     k_.when(p_(&Params::settled) != 0, [&] { fetch_table(plan, found, from); });
     k_.dependency_wait();
     k_.dependents_launch();  // not before the wait: see kernels/README.md
+    Value ahead = ahead_of(to - from);
     k_.loop(found.first, found.last + 1, one(), {found.start, zero()}, [&](Value b, std::vector<Tile>& now) {
       SplitSequence sequence = plan.sequence(maximum(b, 0));
       Value start = maximum(Value(now[0]), 0);
@@ -114,7 +121,7 @@ class Program {
       QueryRows rows{place_.row_tile * s_.rows, sequence.queries * s_.group, sequence.first_query,
                      place_.head * s_.group};
       now[1] = k_.when((seg.first < seg.last) & (rows.first < rows.count), {now[1]}, [&](std::vector<Tile>& phases) {
-        phases[0] = work(maximum(b, 0), sequence, rows, seg, Value(phases[0]));
+        phases[0] = work(maximum(b, 0), sequence, rows, seg, ahead, Value(phases[0]));
       })[0];
       now[0] = start + sequence.tiles;
     });
@@ -228,17 +235,32 @@ class Program {
     return Value(select(stage == 0, k_.constant(Type::i32, s_.stages - 1), stage - 1));
   }
 
-  /// Takes in a segment. `phases`: of the stages, before it; gives them as they are after it.
+  /// How many turns' keys are under way beside those in use, for a part of so many tiles. Decided in the kernel only
+  /// for teams that the copy engine serves alone: all others keep all stages filled.
+  Value ahead_of(const Value& tiles) const {
+    Value most = k_.constant(Type::i32, most_ahead_);
+    return ahead_varies_ ? Value(select(tiles <= few_tiles, one(), most)) : most;
+  }
+  /// The stage that keys are in `ahead` turns after those in `stage`.
+  Value later(const Value& stage, const Value& ahead) const {
+    Value most = stage;
+    for (int i = most_ahead_; i < s_.stages; ++i) most = previous(most);
+    return ahead_varies_ ? Value(select(ahead == 1, next(stage), most)) : most;
+  }
+
+  /// Takes in a segment, with `ahead` turns' keys under way. `phases`: of the stages, before it; gives them as they are
+  /// after it.
   Value work(const Value& b, const SplitSequence& sequence, const QueryRows& rows, const Segment& seg,
-             const Value& phases) {
+             const Value& ahead, const Value& phases) {
     Value first = sequence.first_tile + seg.first, last = sequence.first_tile + seg.last;
     Pages pages{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys), last};
     k_.barrier();  // the stages may still be read for the sequence before
     const SplitProducts* turns = softmax_.turns();
-    int ahead = turns ? turns->ahead() : s_.stages - 1;
-    for (int i = 0; i < ahead; ++i) {
+    Pages at_once = pages;
+    if (ahead_varies_) at_once.last = minimum(last, first + ahead);
+    for (int i = 0; i < most_ahead_; ++i) {
       Value tile = first + i;
-      copy(tile, k_.constant(Type::i32, i), pages, look_up(pages, tile));
+      copy(tile, k_.constant(Type::i32, i), at_once, look_up(pages, tile));
     }
     softmax_.begin(rows, sequence.length, sequence.queries);
     if (turns) turns->begin_turns();
@@ -257,9 +279,7 @@ class Program {
       for (auto& group : ids)
         for (Tile& one : group) one = *id++;
       softmax_.take(tile, stage, now, [&] {
-        Value before = stage;
-        for (int i = ahead; i < s_.stages; ++i) before = previous(before);
-        copy(tile + ahead, before, pages, ids);
+        copy(tile + ahead, later(stage, ahead), pages, ids);
         id = now.begin() + static_cast<std::ptrdiff_t>(state) + 2;
         for (const auto& group : look_up(pages, tile + (ahead + 1)))
           for (const Tile& one : group) *id++ = one;
@@ -351,7 +371,9 @@ class Program {
   std::vector<std::vector<std::size_t>> ways_of_;  // of each of rows_: which of them it copies by
   Softmax softmax_;
   std::optional<BulkRows> bulk_;
-  bool async_ = false;  // some rows are brought by threads
+  bool async_ = false;         // some rows are brought by threads
+  int most_ahead_ = 1;         // turns whose keys are under way beside those in use
+  bool ahead_varies_ = false;  // by the part: see ahead_of
 };
 
 /// Asks for the lists while the kernel before still finishes. Whatever that one writes into them, L2 has it: so this is
