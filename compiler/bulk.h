@@ -7,11 +7,11 @@
 namespace pagejit {
 
 /// An mbarrier for each stage of a pipeline. Each stage goes through phases: a phase ends when one thread has said how
-/// many bytes to expect and these have come.
+/// many bytes to expect and these have come; or, where it is of threads alone, when as many as `arrivals` have.
 class StageBarriers {
  public:
   /// Of the team, all of whose threads call this together; ends with the team's barrier.
-  StageBarriers(Kernel& k, std::string_view name, int stages);
+  StageBarriers(Kernel& k, std::string_view name, int stages, int arrivals = 1);
 
   /// What one thread of the team does: the copy engine is started in fewer steps where the assembler knows that it is
   /// one. All threads come here.
@@ -22,7 +22,10 @@ class StageBarriers {
   /// swizzled there as those of SharedTile. Threads may have written there before if async_fence and the team's barrier
   /// have come in between.
   void copy_box(const Value& stage, const Value& to, const Value& map, const std::array<Value, 5>& at) const;
-  /// Until the stage's phase of this parity has ended, 0 for its first. Every thread that reads what came waits.
+  /// One thread of each warp, once its warp has done what others wait for. Called by whole warps.
+  void arrive(const Value& stage) const;
+  /// Until the stage's phase of this parity has ended, 0 for its first; at once for 1 where none has
+  /// ended. Every thread that reads what came waits.
   void wait(const Value& stage, const Value& parity) const;
 
  private:

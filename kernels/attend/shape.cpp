@@ -54,10 +54,11 @@ int either(int tuned, int own) {
   return tuned > 0 ? tuned : own;
 }
 
-/// Of shared memory, for a team that splits dims: stages, partial sums of scores, weights, queries, a factor a row.
+/// Of shared memory, for a team that splits dims: stages, queries, and twice partial sums of scores, weights and a
+/// factor a row.
 int split_bytes(const Spec& s) {
-  int sums = (s.across - 1) * s.down * s.across * s.keys / 16 * 512, columns = s.keys + s.dim_k - 64 * held_blocks(s);
-  return s.stages * stage_bytes(s) + sums + s.rows * columns * bytes(s.q) + s.rows * 4;
+  int sums = (s.across - 1) * s.down * s.across * s.keys / 16 * 512, columns = s.dim_k - 64 * held_blocks(s);
+  return s.stages * stage_bytes(s) + s.rows * columns * bytes(s.q) + sums + 2 * s.rows * (s.keys * bytes(s.q) + 4);
 }
 
 /// Rows that several warps share: queries lie in shared memory beside the keys, and there is one team a block.
@@ -68,7 +69,7 @@ void choose_wide(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t) 
     return most_stages() >= 2;
   };
   // Many rows are arithmetic. Warps with queries in registers read no key twice in a group.
-  s.rows = either(t.rows, 64), s.keys = either(t.keys, 32), s.stages = either(t.stages, 5);
+  s.rows = either(t.rows, 64), s.keys = either(t.keys, 32), s.stages = either(t.stages, 4);
   s.down = either(t.down, 2), s.across = either(t.across, 4), s.teams = either(t.teams, 1);
   if (rows > 32 && splits_dims(s) && split_bytes(s) + 1024 <= chip.shared_bytes) return;
   // A warp that multiplies 32 rows with its keys reads each key half as often.
@@ -116,7 +117,7 @@ std::vector<Piece> pieces(int from, int dim) {
 }
 
 int held_blocks(const Spec& s) {
-  constexpr int most = 184;  // of a thread's 255 registers, for sums and queries
+  constexpr int most = 160;  // of a thread's 255 registers, for sums and queries
   int rows = s.rows / s.down, sums = rows * s.dim_v / (32 * s.across), block = rows * 64 / (64 * s.across);
   return std::min(s.dim_k / 64, (most - sums) / block);
 }

@@ -100,10 +100,10 @@ class Program {
         softmax_(k, s, p, make_caches()) {
     std::vector<const CacheRows*> all;
     for (const auto& r : rows_) all.push_back(r.get());
-    if (s.bulk) bulk_.emplace(k, s, all, softmax_.turns());
+    if (s.bulk) bulk_.emplace(k, s, all, softmax_.groups());
     async_ = std::any_of(all.begin(), all.end(), [](const CacheRows* r) { return !r->bulk(); });
-    most_ahead_ = softmax_.turns() ? softmax_.turns()->ahead() : s.stages - 1;
-    ahead_varies_ = s.bulk && !async_ && !softmax_.turns() && s.across == 1 && most_ahead_ > 1;
+    most_ahead_ = softmax_.groups() ? softmax_.groups()->ahead() : s.stages - 1;
+    ahead_varies_ = s.bulk && !async_ && !softmax_.groups() && s.across == 1 && most_ahead_ > 1;
   }
 
   void run() {
@@ -205,7 +205,7 @@ class Program {
     return all;
   }
   /// Starts the copies of a tile; past the last one there is nothing to copy.
-  void copy(const Value& tile, const Value& stage, const Pages& pages, const Ids& ids) {
+  void copy(const Value& tile, const Value& stage, const Value& phases, const Pages& pages, const Ids& ids) {
     std::size_t of_bulk = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       if (rows_[i]->bulk()) {
@@ -217,14 +217,15 @@ class Program {
       rows_[i]->copy(tile, stage, pages.limit, mine);
     }
     if (async_) k_.copy_commit();
-    if (bulk_) k_.when(tile < pages.last, [&] { bulk_->copy(tile, stage, pages.limit, ids[of_bulk]); });
+    if (bulk_) k_.when(tile < pages.last, [&] { bulk_->copy(tile, stage, phases, pages.limit, ids[of_bulk]); });
   }
-  /// Until the tile in `stage` is there, for all of the team. Gives the phases that stages are in then.
+  /// Until the tile in `stage` is there, for all of the team, whose threads have copied later ones since.
+  /// Gives the phases that stages are in then.
   Value wait(const Value& tile, const Value& stage, const Pages& pages, Value phases) {
-    const SplitProducts* turns = softmax_.turns();
-    if (async_ && !turns) k_.copy_wait(s_.stages - 2);
+    if (async_) k_.copy_wait(most_ahead_ - 1);
     if (bulk_) phases = bulk_->wait(tile, stage, pages.limit, phases);
-    if (!turns) k_.barrier();
+    // Groups go on by themselves where the copy engine waits until they have given a stage back.
+    if (!softmax_.groups() || async_) k_.barrier();
     return phases;
   }
 
@@ -255,40 +256,60 @@ class Program {
     Value first = sequence.first_tile + seg.first, last = sequence.first_tile + seg.last;
     Pages pages{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys), last};
     k_.barrier();  // the stages may still be read for the sequence before
-    const SplitProducts* turns = softmax_.turns();
+    const SplitProducts* groups = softmax_.groups();
     Pages at_once = pages;
     if (ahead_varies_) at_once.last = minimum(last, first + ahead);
     for (int i = 0; i < most_ahead_; ++i) {
       Value tile = first + i;
-      copy(tile, k_.constant(Type::i32, i), at_once, look_up(pages, tile));
+      copy(tile, k_.constant(Type::i32, i), phases, at_once, look_up(pages, tile));
     }
     softmax_.begin(rows, sequence.length, sequence.queries);
-    if (turns) turns->begin_turns();
+    if (groups) k_.barrier();
 
     std::vector<Tile> carried = softmax_.none();
     std::size_t state = carried.size();
     carried.push_back(zero());
     carried.push_back(phases);
+    if (groups) carried.push_back(phases >> s_.stages);  // turns so far: from segment to segment above the stages' bits
+    std::size_t first_id = carried.size();
     for (const auto& ids : look_up(pages, first + ahead))
       for (const Tile& id : ids) carried.push_back(id);
-    auto result = k_.loop(first, last, one(), carried, [&](Value tile, std::vector<Tile>& now) {
-      Value stage(now[state]);
+    auto turn = [&](const Value& tile, std::vector<Tile>& now, bool opening) {
+      Value stage(now[state]), before = opening ? Value() : previous(stage);
       now[state + 1] = wait(tile, stage, pages, Value(now[state + 1]));
-      auto id = now.begin() + static_cast<std::ptrdiff_t>(state) + 2;
+      auto id = now.begin() + static_cast<std::ptrdiff_t>(first_id);
       Ids ids = look_up_shape();
       for (auto& group : ids)
         for (Tile& one : group) one = *id++;
-      softmax_.take(tile, stage, now, [&] {
-        copy(tile + ahead, later(stage, ahead), pages, ids);
-        id = now.begin() + static_cast<std::ptrdiff_t>(state) + 2;
+      auto fill = [&] {
+        copy(tile + ahead, later(stage, ahead), Value(now[state + 1]), pages, ids);
+        id = now.begin() + static_cast<std::ptrdiff_t>(first_id);
         for (const auto& group : look_up(pages, tile + (ahead + 1)))
           for (const Tile& one : group) *id++ = one;
-      });
+      };
+      if (groups)
+        softmax_.take_split(tile, stage, before, Value(now[state + 2]), now, fill);
+      else
+        softmax_.take(tile, stage, now, fill);
+      if (bulk_ && groups && !opening) bulk_->give_back(before);
       now[state] = next(stage);
-    });
+      if (groups) now[state + 2] = Value(now[state + 2]) + 1;
+    };
+    Value start = first;
+    if (groups) {
+      turn(first, carried, true);
+      start = first + 1;
+    }
+    auto result = k_.loop(start, last, one(), carried,
+                          [&](const Value& tile, std::vector<Tile>& now) { turn(tile, now, false); });
     if (async_) k_.copy_wait(0);
-    if (turns) turns->end_turns();
+    if (groups) {
+      Value stage = previous(Value(result[state]));
+      softmax_.finish_split(last - 1, stage, Value(result[state + 2]), result);
+      if (bulk_) bulk_->give_back(stage);
+    }
     Value after(result[state + 1]);
+    if (groups) after = (after & ((1 << s_.stages) - 1)) | Value(result[state + 2]) << s_.stages;
     result.resize(state);
     Value whole = (seg.first == 0) & (seg.last == sequence.tiles);
     k_.when(
@@ -320,11 +341,13 @@ class Program {
     int aligned = promised_bytes(s_.align, s_.q), step = aligned / bytes(s_.q);
     Pointer out = p_.tensor(&Params::out, s_.q, aligned);
     Value token = p_(&Params::out_token, {.multiple_of = step}), head = p_(&Params::out_head, {.multiple_of = step});
+    std::size_t number = 0;
     for (const auto& stretch : r.out) {
-      const Layout& l = *stretch.values.layout();
+      Tile value = cast(stretch.values * shares.as(stretch.values.layout()->slice(1)), type_of(s_.q));
+      if (softmax_.groups()) value = softmax_.groups()->by_rows(value, number++);
+      const Layout& l = *value.layout();
       Softmax::Places at = softmax_.places(l);
       Tile column = k_.arange(l, 1);
-      Tile value = cast(stretch.values * shares.as(l.slice(1)), type_of(s_.q));
       k_.store(out + (wide(at.query) * token + wide(at.head) * head + wide(column + stretch.first)), value,
                at.live & (column < stretch.size));
     }

@@ -35,8 +35,14 @@ class Softmax {
   /// Nothing seen yet.
   std::vector<Tile> none() const;
   /// Takes in the keys of tile `tile`, which are in `stage`. A barrier of the team must come before each turn, if
-  /// there are no turns(). `fill` starts copies of a later tile: it is called once, where that is least in the way.
+  /// there are no groups(). `fill` starts copies of a later tile: it is called once, where that is least in the way.
   void take(const Value& tile, const Value& stage, std::vector<Tile>& state, const std::function<void()>& fill);
+
+  /// Where there are groups(), V of a tile is summed a turn later: take()'s `before` is the stage of the tile before,
+  /// which there is none of when the first tile is taken. finish() comes after the last.
+  void take_split(const Value& tile, const Value& stage, const Value& before, const Value& turns,
+                  std::vector<Tile>& state, const std::function<void()>& fill) const;
+  void finish_split(const Value& tile, const Value& stage, const Value& turns, std::vector<Tile>& state) const;
 
   /// What the rows came to.
   struct Result {
@@ -46,8 +52,8 @@ class Softmax {
   };
   Result result(const std::vector<Tile>& state) const;
 
-  /// Where groups of warps take turns: see SplitProducts.
-  const SplitProducts* turns() const { return split_ ? &*split_ : nullptr; }
+  /// Where there are groups of warps: see SplitProducts.
+  const SplitProducts* groups() const { return split_ ? &*split_ : nullptr; }
 
   /// Of each element of a tile of [rows, …]: its query and query head in the tensors, and whether there is such a row.
   struct Places {
@@ -72,8 +78,6 @@ class Softmax {
   ValuePairs value_pairs(const Value& stage) const;
   Tile zero_columns(const Tile& zero, const Value& stage) const;
   void settle(const Tile& logits, const Tile& scale, std::vector<Tile>& state) const;
-  void take_split(const Value& tile, const Value& stage, std::vector<Tile>& state,
-                  const std::function<void()>& fill) const;
   Tile fragments(const Tile& weights) const;
   Tile weighted(const Tile& weights, const ValuePairs& pairs, std::vector<Tile>& state) const;
 

@@ -10,7 +10,7 @@
 namespace pagejit::attend {
 namespace {
 
-constexpr int first_group_barrier = 1, first_turn_barrier = 3, rest_barrier = 5;
+constexpr int first_group_barrier = 1, rest_barrier = 3;
 constexpr int depth = 16;  // dims or keys that one product sums over
 
 void append(std::vector<Reg>& to, const std::vector<Reg>& more) {
@@ -21,6 +21,16 @@ std::vector<Reg> some(const SharedTile::Fragments& from, int first, int count) {
   std::vector<Reg> regs;
   for (int i = 0; i < count; ++i) append(regs, from.load(first + i));
   return regs;
+}
+
+/// Turns that follow one another use different halves of what warps hand to one another through.
+Value half_of(const Value& tile) {
+  return tile & 1;
+}
+
+/// Of all warps: sums of a turn that they send.
+int partials(const Spec& s) {
+  return s.down * s.across * (s.across - 1) * s.keys * 8;
 }
 
 /// To dot each warp is a row of the grid, whatever it multiplies: what its registers hold is known here alone.
@@ -58,9 +68,10 @@ SplitProducts::SplitProducts(Kernel& k, const Spec& s, const CacheRows& keys, co
       lanes_(lane_layout(s)),
       sums_(sum_layout(s)),
       given_(given_layout(s)),
-      partial_(k.shared("partial scores", Elem::f32, warps_ * (s.across - 1) * s.keys * 8)),
-      fades_(k.shared("fades", Elem::f32, s.rows)),
-      weights_(k, "weights", s.q, s.rows, s.keys) {
+      partial_(k.shared("partial scores", Elem::f32, partials(s))),
+      gifts_(k, "gifts", s.down, s.across),
+      fades_(k.shared("fades", Elem::f32, 2 * s.rows)),
+      weights_(k, "weights", s.q, s.rows, s.keys, 2) {
   for (int i = held_blocks(s); i < s.dim_k / block; ++i) shared_queries_.emplace_back(k, "queries", s.q, s.rows, block);
 }
 
@@ -70,13 +81,32 @@ std::vector<Layout> SplitProducts::sums_layouts() const {
 
 void SplitProducts::hold(const std::function<Tile(const Layout&, const Piece&)>& load) {
   queries_.clear();
-  for (int i = 0; i < s_.dim_k / block; ++i) {
-    Tile some = load(query_layout(s_), {i * block, block});
-    if (i < held_blocks(s_))
-      queries_.push_back(some);
-    else  // a barrier has passed since the sequence before was read, and one comes before this one is
-      shared_queries_[static_cast<std::size_t>(i - held_blocks(s_))].store(some, k_.constant(Type::i32, 0));
-  }
+  int blocks = s_.dim_k / block, held = held_blocks(s_), shared = blocks - held;
+  auto load_block = [&](int i, const Layout& l) { return load(l, {i * block, block}); };
+  Value only = k_.constant(Type::i32, 0);
+  // Whole rows come fastest: those for registers go through shared memory before others stay there. Where there is too
+  // little of it, they come as they are held. A barrier has passed since the sequence before was read.
+  int through = std::min(held, shared);
+  std::vector<Tile> rows;
+  for (int i = 0; i < through; ++i) rows.push_back(load_block(i, row_layout(s_)));
+  for (int i = held; i < blocks; ++i) rows.push_back(load_block(i, row_layout(s_)));
+  auto place = [&](int i) -> SharedTile& { return shared_queries_[static_cast<std::size_t>(i)]; };
+  for (int i = 0; i < through; ++i) place(i).store(rows[static_cast<std::size_t>(i)], only);
+  if (through > 0) wait_for_group();
+  for (int i = 0; i < through; ++i) queries_.push_back(place(i).load(query_layout(s_), only));
+  for (int i = through; i < held; ++i) queries_.push_back(load_block(i, query_layout(s_)));
+  if (through > 0) wait_for_group();
+  for (int i = 0; i < shared; ++i) place(i).store(rows[static_cast<std::size_t>(through + i)], only);
+}
+
+Tile SplitProducts::by_rows(const Tile& out, std::size_t number) const {
+  if (shared_queries_.empty()) return out;
+  const SharedTile& through = shared_queries_[number % shared_queries_.size()];
+  Value only = k_.constant(Type::i32, 0);
+  if (number == 0 || shared_queries_.size() == 1) wait_for_group();
+  through.store(out, only);
+  wait_for_group();
+  return through.load(row_layout(s_), only);
 }
 
 /// Of K's or V's rows, where a stage holds 64 dims of them.
@@ -99,57 +129,62 @@ std::vector<Reg> SplitProducts::query(int number) const {
 class SplitProducts::Exchange {
  public:
   explicit Exchange(const SplitProducts& of)
-      : of_(of), k_(of.k_), given_(std::make_shared<const Layout>(of.given_)), mine_(from(0)) {
-    for (int octet = 1; octet < of.s_.across; ++octet) theirs_.push_back(from(octet));
-  }
+      : of_(of), k_(of.k_), given_(std::make_shared<const Layout>(of.given_)), all_(of.partial_) {}
 
-  /// The next sixteen keys' sums.
-  void send(const Tile& sums) {
-    for (int octet = 0; octet < of_.s_.across; ++octet)
-      for (int i = 0; i < 2; ++i) {
-        int at = 2 * (octet & 1) + 4 * i + 8 * (octet / 2);
-        std::vector<Reg> pair{sums.reg(at), sums.reg(at + 1)};
-        if (octet == 0)
-          append(own_, pair);
-        else
-          k_.store(mine_ + place(octet, sent_ + i), Tile(k_, Type::f32, given_, pair));
-      }
-    sent_ += 2;
-  }
-  /// After a barrier: the whole sums of the warp's own rows.
-  Tile received() {
-    Tile total(k_, Type::f32, std::make_shared<const Layout>(of_.scores_), own_);
-    for (int octet = 1; octet < of_.s_.across; ++octet) {
-      std::vector<Reg> regs;
-      for (int i = 0; i < sent_; ++i)
-        append(regs, k_.load(theirs_[static_cast<std::size_t>(octet - 1)] + place(octet, i), "partial").regs());
-      total = total + Tile(k_, Type::f32, total.layout(), std::move(regs));
+  /// All keys' sums, sixteen at a time; gives those of the warp's own rows.
+  std::vector<Reg> send(const std::vector<Tile>& sums) const {
+    Pointer to = from(0);
+    std::vector<Reg> own;
+    int sent = 0;
+    for (const Tile& some : sums) {
+      for (int octet = 0; octet < of_.s_.across; ++octet)
+        for (int i = 0; i < 2; ++i) {
+          int at = 2 * (octet & 1) + 4 * i + 8 * (octet / 2);
+          std::vector<Reg> pair{some.reg(at), some.reg(at + 1)};
+          if (octet == 0)
+            append(own, pair);
+          else
+            k_.store(to + place(octet, sent + i), Tile(k_, Type::f32, given_, pair));
+        }
+      sent += 2;
     }
-    return total;
+    return own;
+  }
+  /// After a barrier: what another warp has of the warp's own rows.
+  Tile received(int octet) const {
+    Pointer theirs = from(octet);
+    std::vector<Reg> regs;
+    for (int i = 0; i < pairs(); ++i) append(regs, k_.load(theirs + place(octet, i), "partial").regs());
+    return own(std::move(regs));
+  }
+  Tile own(std::vector<Reg> regs) const {
+    return Tile(k_, Type::f32, std::make_shared<const Layout>(of_.scores_), std::move(regs));
   }
 
  private:
   int pairs() const { return of_.s_.keys / 8; }
   Pointer from(int octet) const {
     Value warp(binary(Binary::bit_xor, of_.warp_, k_.constant(Type::i32, octet)));
-    return of_.partial_ + (warp * ((of_.s_.across - 1) * pairs() * 64) + k_.arange(of_.given_));
+    return all_ + (warp * ((of_.s_.across - 1) * pairs() * 64) + k_.arange(of_.given_));
   }
   Value place(int octet, int i) const { return k_.constant(Type::i32, ((octet - 1) * pairs() + i) * 64); }
 
   const SplitProducts& of_;
   Kernel& k_;
   std::shared_ptr<const Layout> given_;
-  Pointer mine_;
-  std::vector<Pointer> theirs_;
-  std::vector<Reg> own_;
-  int sent_ = 0;  // pairs of a lane, of eight keys each
+  Pointer all_;
 };
 
-Tile SplitProducts::scores(const Value& stage, const std::function<void()>& fill) const {
+std::vector<Reg> SplitProducts::multiply(const Value& stage, const Value& turns) const {
   OneWarp one{k_, type_of(s_.q), group_rows_};
-  // Queries from shared memory come amid those in registers.
   int blocks = s_.dim_k / block, held = held_blocks(s_), parts = s_.keys / depth, steps = parts * blocks;
-  auto number_of = [&](int i) { return (i + held - held / 2 + blocks) % blocks; };
+  // Queries from shared memory come amid those in registers.
+  std::vector<int> order;
+  for (int i = 0, shared = 0, in_registers = 0; i < blocks; ++i) {
+    bool next_shared = (i + 1) * (blocks - held) / blocks > shared;
+    order.push_back(next_shared ? held + shared++ : in_registers++);
+  }
+  auto number_of = [&](int i) { return order[static_cast<std::size_t>(i)]; };
   std::vector<SharedTile::Fragments> keys;
   for (int i = 0; i < blocks; ++i) keys.push_back(fragments(keys_, number_of(i), key_layout(s_), stage));
   std::vector<Tile> loaded, asked(static_cast<std::size_t>(blocks));
@@ -161,10 +196,8 @@ Tile SplitProducts::scores(const Value& stage, const std::function<void()>& fill
   auto ask_for = [&](int i) {
     if (i < blocks && number_of(i) >= held) asked[static_cast<std::size_t>(i)] = one.a(depth, query(number_of(i)));
   };
-  if (!s_.bulk) await_turn();  // other threads' copies are there then
   for (int i = 0; i < ahead; ++i) load(i);
   for (int i = 0; i < ask; ++i) ask_for(i);
-  if (s_.bulk) await_turn();
 
   Value none(real(Tile(k_.constant(Type::f32, 0)), 0));
   std::vector<Tile> sums(static_cast<std::size_t>(parts), k_.full(one.c(depth), none));
@@ -177,14 +210,40 @@ Tile SplitProducts::scores(const Value& stage, const std::function<void()>& fill
       Tile& sum = sums[static_cast<std::size_t>(n)];
       sum = dot(k_, rows, loaded[static_cast<std::size_t>(i * parts + n)], sum);
     }
-    // The rest may meet the other group's first ones: tensor cores have room for both (docs/measured.md).
-    if (i == blocks / 2) pass_on();
   }
-  Exchange exchange(*this);
-  for (const Tile& sum : sums) exchange.send(sum);
-  fill();
-  wait_for_group();
-  return exchange.received();
+  wait_for_given(turns);
+  return Exchange(*this).send(sums);
+}
+
+SplitProducts::Fading SplitProducts::fading(const Value& tile) const {
+  Tile fades = k_.load(fades_ + (half_of(tile) * s_.rows + k_.arange(sum_rows_layout(s_))), "fade");
+  Tile other = fades != 1.0;
+  Value any(k_, Type::i1, other.reg(0));
+  for (int i = 1; i < other.registers(); ++i) any = any | Value(k_, Type::i1, other.reg(i));
+  return {convert(k_, fades, sums_.slice(1)), any};
+}
+
+std::vector<std::function<void()>> SplitProducts::scores(const std::vector<Reg>& own, Tile& sums) const {
+  auto exchange = std::make_shared<Exchange>(*this);
+  sums = exchange->own(own);
+  std::vector<std::function<void()>> steps{[this] { wait_for_group(); }};
+  auto next = std::make_shared<Tile>();
+  for (int octet = 1; octet <= s_.across; ++octet)
+    steps.push_back([=, this, &sums] {
+      if (octet > 1) sums = sums + *next;
+      if (octet < s_.across) *next = exchange->received(octet);
+    });
+  return steps;
+}
+
+void SplitProducts::give(const Value& tile, const Tile& weights, const Tile& faded) const {
+  weights_.store(weights, half_of(tile));
+  k_.store(fades_ + (half_of(tile) * s_.rows + k_.arange(*faded.layout())), faded, k_.thread() % 4 == 0);
+  gifts_.arrive(group_);
+}
+
+void SplitProducts::wait_for_given(const Value& turns) const {
+  gifts_.wait(group_, (turns & 1) ^ 1);
 }
 
 Tile SplitProducts::sum(const Tile& weights) const {
@@ -197,21 +256,17 @@ Tile SplitProducts::sum(const Tile& weights) const {
   return parts[0];
 }
 
-void SplitProducts::add(const Tile& weights, const Tile& faded, const Value& stage, std::vector<Tile>& sums,
-                        std::size_t from, const std::function<void()>& meanwhile) const {
+void SplitProducts::add(const Value& tile, const Value& stage, const Fading& fading, std::vector<Tile>& sums,
+                        std::size_t from, const std::vector<std::function<void()>>& between) const {
   OneWarp one{k_, type_of(s_.q), group_rows_};
-  Value only = k_.constant(Type::i32, 0);
-  weights_.store(weights, only);
-  k_.store(fades_ + k_.arange(*faded.layout()), faded, k_.thread() % 4 == 0);
-
   // Sixteen keys at a time: a column's sums are added to every so many products, and never wait for the ones before.
-  int columns = block / s_.across, blocks = s_.dim_v / block, turns = s_.keys / depth;
+  int columns = block / s_.across, blocks = s_.dim_v / block, turns = s_.keys / depth, steps = turns * blocks;
   std::vector<SharedTile::Fragments> values;
   for (int i = 0; i < blocks; ++i) values.push_back(fragments(values_, i, value_layout(s_), stage));
-  SharedTile::Fragments rows = weights_.fragments(weight_layout(s_), only);
+  SharedTile::Fragments rows = weights_.fragments(weight_layout(s_), half_of(tile));
   std::vector<Tile> loaded;
   auto load = [&](int number) {
-    if (number >= turns * blocks) return;
+    if (number >= steps) return;
     const SharedTile::Fragments& from = values[static_cast<std::size_t>(number % blocks)];
     int each = from.count() / turns;
     loaded.push_back(one.b(depth, columns, some(from, number / blocks * each, each)));
@@ -220,31 +275,29 @@ void SplitProducts::add(const Tile& weights, const Tile& faded, const Value& sta
     int each = group_rows_ / 16;
     return one.a(depth, some(rows, turn * each, each));
   };
-  constexpr int deep = 3;  // fragments of V under way, the first ones while others still make weights
-  for (int i = 0; i < deep; ++i) load(i);
-  Value fading = k_.machine(MachineOp::barrier_group_any,
-                            {Value(group_ + first_group_barrier), k_.constant(Type::i32, 32 * s_.across),
-                             Value(cast(Value(faded != 1.0), Type::i32))})[0];
-
+  constexpr int deep = 3;  // fragments of V under way
   Tile left = rows_of(0), left_next;
+  for (int i = 0; i < deep; ++i) load(i);
+
   auto first = sums.begin() + static_cast<std::ptrdiff_t>(from);
   std::vector<Tile> mine(first, first + blocks);
-  mine = k_.when(fading != 0, std::move(mine), [&](std::vector<Tile>& now) {
-    Tile fades = k_.load(fades_ + k_.arange(sum_rows_layout(s_)), "fade");
-    Tile factor = convert(k_, fades, sums_.slice(1));
-    for (Tile& t : now) t = t * factor;
+  Value any = k_.machine(MachineOp::ballot, {Value(cast(fading.any, Type::i32))})[0] != 0;
+  mine = k_.when(any, std::move(mine), [&](std::vector<Tile>& now) {
+    for (Tile& t : now) t = t * fading.factor;
   });
-  for (int turn = 0; turn < turns; ++turn) {
-    if (turn == turns / 2) meanwhile();
-    if (turn > 0) left = left_next;
-    for (int i = 0; i < blocks; ++i) {
-      int number = turn * blocks + i;
-      load(number + deep);
-      if (i == blocks - 2 && turn + 1 < turns) left_next = rows_of(turn + 1);
-      Tile& sum = mine[static_cast<std::size_t>(i)];
-      sum = relabelled(dot(k_, left, loaded[static_cast<std::size_t>(number)], relabelled(sum, one.c(columns))), sums_);
-    }
+  // One after each step from there on: a group's warps have mostly come to its barrier by then.
+  constexpr int first_between = 3;
+  std::size_t called = 0;
+  for (int number = 0; number < steps; ++number) {
+    int turn = number / blocks, i = number % blocks;
+    if (turn > 0 && i == 0) left = left_next;
+    load(number + deep);
+    if (i == blocks - 2 && turn + 1 < turns) left_next = rows_of(turn + 1);
+    Tile& sum = mine[static_cast<std::size_t>(i)];
+    sum = relabelled(dot(k_, left, loaded[static_cast<std::size_t>(number)], relabelled(sum, one.c(columns))), sums_);
+    if (number + 1 >= first_between && called < between.size()) between[called++]();
   }
+  while (called < between.size()) between[called++]();
   std::move(mine.begin(), mine.end(), first);
 }
 
@@ -264,30 +317,6 @@ void SplitProducts::wait_for_rest() const {
 
 void SplitProducts::wait_for_group() const {
   k_.machine(MachineOp::barrier_group, {Value(group_ + first_group_barrier), k_.constant(Type::i32, 32 * s_.across)});
-}
-
-/// This group's queries have met most keys, and what it copied of the tile after is there: now the other one.
-void SplitProducts::pass_on() const {
-  if (!s_.bulk) k_.copy_wait(ahead() - 2);
-  Value other = k_.constant(Type::i32, first_turn_barrier + 1) - group_;
-  k_.machine(MachineOp::barrier_arrive, {other, k_.constant(Type::i32, 32 * warps_)});
-}
-
-void SplitProducts::begin_turns() const {
-  if (!s_.bulk) k_.copy_wait(ahead() - 1);
-  k_.barrier();
-  k_.when(group_ == 1, [&] {
-    k_.machine(MachineOp::barrier_arrive,
-               {k_.constant(Type::i32, first_turn_barrier), k_.constant(Type::i32, 32 * warps_)});
-  });
-}
-
-void SplitProducts::await_turn() const {
-  k_.machine(MachineOp::barrier_group, {Value(group_ + first_turn_barrier), k_.constant(Type::i32, 32 * warps_)});
-}
-
-void SplitProducts::end_turns() const {
-  k_.when(group_ == 0, [&] { await_turn(); });
 }
 
 }  // namespace pagejit::attend

@@ -34,6 +34,13 @@ Layout query_layout(const Spec& s) {
   return Layout::of({s.rows, block}, reg, pairs_by_row, warp_bases(s, {8, part}, {rows, 0}));
 }
 
+Layout row_layout(const Spec& s) {
+  int rows = s.rows / s.down;
+  Bases reg{{0, 1}, {0, 2}, {0, 4}};
+  grow(reg, 0, 4 * s.across, rows);
+  return Layout::of({s.rows, block}, reg, {{0, 8}, {0, 16}, {0, 32}, {1, 0}, {2, 0}}, warp_bases(s, {4, 0}, {rows, 0}));
+}
+
 Layout key_layout(const Spec& s) {
   Bases reg{{0, 1}, {0, 8}};
   grow(reg, 0, 8, s.keys);

@@ -9,6 +9,8 @@ constexpr int block = 64;  // dims of K that are multiplied together, and column
 
 /// [rows, 64]. Octet o of a fragment's rows is the group's octet o xor warp: a warp's own is the first one.
 Layout query_layout(const Spec& s);
+/// [rows, 64]: neighbours along rows, each warp having some of its group's, as memory is read and written fastest.
+Layout row_layout(const Spec& s);
 /// [keys, 64] of K.
 Layout key_layout(const Spec& s);
 /// [keys, 64] of V: sixteen keys of all columns before the next ones.

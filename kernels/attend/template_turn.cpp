@@ -116,14 +116,16 @@ Tile Softmax::seen(const Value& tile, Tile scores) const {
   }
   Tile key = k_.arange(seen_layout_, 1) + tile * s_.keys;
   if (s_.alibi) scores = scores + slope_ * cast(key - own_key_, Type::f32);
+  auto visible = [&](const Tile& all) {
+    Tile live = key < to_;
+    if (s_.window) live = live & (key >= from_);
+    return select(live, all, real(all, none_yet));
+  };
+  if (split_) return visible(scores);  // amid products, where a branch would part what is summed
   // Most turns are of keys that all rows see.
   Value first = tile * s_.keys, at_edge = first + s_.keys > all_to_;
   if (s_.window) at_edge = at_edge | (first < all_from_);
-  return k_.when(at_edge, {scores}, [&](std::vector<Tile>& now) {
-    Tile live = key < to_;
-    if (s_.window) live = live & (key >= from_);
-    now[0] = select(live, now[0], real(now[0], none_yet));
-  })[0];
+  return k_.when(at_edge, {scores}, [&](std::vector<Tile>& now) { now[0] = visible(now[0]); })[0];
 }
 
 /// Weights as the first operand of products.
@@ -199,22 +201,41 @@ void Softmax::settle(const Tile& logits, const Tile& scale, std::vector<Tile>& s
   std::move(sums.begin(), sums.end(), state.begin());
 }
 
-/// Each warp has whole rows of scores, and others sum what they are weights of: rows fade where the weights are used.
-void Softmax::take_split(const Value& tile, const Value& stage, std::vector<Tile>& state,
-                         const std::function<void()>& fill) const {
-  Tile logits = seen(tile, split_->scores(stage, fill)), most = powers(reduce(k_, logits, 1, Reduce::max));
-  Tile over = most > state[max_] + slack, base = select(over, most, state[max_]);
-  Tile faded = select(over, fast(MachineOp::exp2_fast, state[max_] - finite(base)), real(most, 1));
-  state[max_] = base;
-  Tile rounded = cast(weights(logits, base), type_of(s_.q));
+/// Each warp has whole rows of scores, and others sum what they are weights of: rows fade where the weights are used,
+/// a turn later.
+void Softmax::take_split(const Value& tile, const Value& stage, const Value& before, const Value& turns,
+                         std::vector<Tile>& state, const std::function<void()>& fill) const {
+  std::vector<Reg> own = split_->multiply(stage, turns);
+  SplitProducts::Fading fading;
+  if (before) fading = split_->fading(tile - 1);
+  fill();
+  Tile logits, most, faded, rounded, base = state[max_], sum = state[sum_];
+  std::vector<std::function<void()>> steps = split_->scores(own, logits);
+  steps.push_back([&] { logits = seen(tile, logits); });
+  steps.push_back([&] { most = powers(reduce(k_, logits, 1, Reduce::max)); });
+  steps.push_back([&] {
+    Tile over = most > base + slack, now = select(over, most, base);
+    faded = select(over, fast(MachineOp::exp2_fast, base - finite(now)), real(most, 1));
+    base = now;
+    rounded = cast(weights(logits, base), type_of(s_.q));
+    faded = convert(k_, faded, sum_layout_.slice(1));
+  });
+  steps.push_back([&] { split_->give(tile, rounded, faded); });
   // The sum of what V is weighted with, rounding and all.
-  faded = convert(k_, faded, sum_layout_.slice(1));
-  split_->add(rounded, faded, stage, state, outs(s_),
-              [&] { state[sum_] = fma(state[sum_], faded, split_->sum(rounded)); });
+  steps.push_back([&] { sum = fma(sum, faded, split_->sum(rounded)); });
+  if (before)
+    split_->add(tile - 1, before, fading, state, outs(s_), steps);
+  else
+    for (const auto& step : steps) step();
+  state[max_] = base, state[sum_] = sum;
+}
+
+void Softmax::finish_split(const Value& tile, const Value& stage, const Value& turns, std::vector<Tile>& state) const {
+  split_->wait_for_given(turns);
+  split_->add(tile, stage, split_->fading(tile), state, outs(s_), {});
 }
 
 void Softmax::take(const Value& tile, const Value& stage, std::vector<Tile>& state, const std::function<void()>& fill) {
-  if (split_) return take_split(tile, stage, state, fill);
   fill();
   Tile logits = seen(tile, scores(stage));
   ValuePairs of_values;

@@ -150,6 +150,53 @@ TEST_CASE("boxes: what was poisoned may be copied, but not read afterwards") {
   other.run();
 }
 
+/// The first warp writes a word a lane, turn after turn, the second one reads them and gives them back.
+Emitted emit_handing(Lowering& lowering, int turns, bool waits_for_return) {
+  Kernel k(lowering);
+  auto p = k.begin<MapParams>("handing", 64);
+  StageBarriers there(k, "there", 1), returned(k, "returned", 1);
+  Pointer words = k.shared("words", Elem::i32, 32), out = p.tensor(&MapParams::out, Elem::i32);
+  Value lane = k.thread() & 31, stage = k.constant(Type::i32, 0);
+  for (int turn = 0; turn < turns; ++turn)
+    k.when(
+        k.thread() < 32,
+        [&] {
+          if (waits_for_return) returned.wait(stage, k.constant(Type::i32, (turn & 1) ^ 1));
+          k.store(words + lane, lane + 32 * turn);
+          there.arrive(stage);
+        },
+        [&] {
+          there.wait(stage, k.constant(Type::i32, turn & 1));
+          Tile got = k.load(words + lane, "word");
+          k.store(out + (lane + 32 * turn), got);
+          returned.arrive(stage);
+        });
+  k.end();
+  return k.take();
+}
+
+TEST_CASE("stages: a warp may write again what another has given back; before that it is a race") {
+  constexpr int turns = 5;
+  for (bool waits : {true, false}) {
+    CAPTURE(waits);
+    EmulatorBackend emulator([=](const Request&, Lowering& l) { return emit_handing(l, turns, waits); });
+    std::vector<int> got(32 * turns), expected(got.size());
+    std::iota(expected.begin(), expected.end(), 0);
+    void* to = emulator.allocate(got.size() * 4, "out");
+    MapParams params{{}, nullptr, to};
+    auto run = [&] {
+      emulator.launch(emulator.load(make_request("handing", "emulator", "", "")), {}, &params, nullptr);
+    };
+    if (!waits) {
+      CHECK_THROWS_WITH_AS(run(), doctest::Contains("no barrier stands between"), Error);
+      continue;
+    }
+    run();
+    emulator.copy_out(got.data(), to, got.size() * 4, nullptr);
+    CHECK((got == expected));
+  }
+}
+
 TEST_CASE("boxes: the engine is not told of tensors that it cannot walk") {
   Boxes b(64, page_rows);
   TensorMap map;

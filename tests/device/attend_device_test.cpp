@@ -86,7 +86,7 @@ TEST_CASE("attention on a GPU: a captured launch replays with the lengths of the
 TEST_CASE("attention on a GPU: the same launch gives the same bits, again and again") {
   if (gpu() == nullptr) return;
   AttendCase grouped{.heads = 32, .kv_heads = 8, .dim_k = 128, .dim_v = 128, .lengths = {5000, 900, 64, 8000, 17}};
-  AttendCase mla = grouped;  // groups of warps that take turns
+  AttendCase mla = grouped;  // groups of warps that split dims
   mla.heads = 128, mla.kv_heads = 1, mla.dim_k = 576, mla.dim_v = 512, mla.joint = true,
   mla.lengths = {1500, 900, 64, 17};
   for (const AttendCase& c : {grouped, mla}) {

@@ -66,7 +66,7 @@ TEST_CASE("attention: packed, at any alignment and as one layer of several, the 
       {.heads = 5, .kv_heads = 1, .dim_k = 288, .dim_v = 256, .joint = true, .lengths = {40}, .queries = {2}});
 }
 
-TEST_CASE("attention: groups of warps that take turns are right with each variant of the scores, whatever the parts") {
+TEST_CASE("attention: groups of warps that split dims are right with each variant of the scores, whatever the parts") {
   AttendCase c{.heads = 48, .kv_heads = 1, .dim_k = 576, .dim_v = 512, .joint = true, .lengths = {0, 150, 1, 33}};
   AttendCase window = c, causal = c, half = c;
   window.left = 40, window.softcap = 20, window.alibi = true, window.tuning.parts = 1;
