@@ -70,9 +70,6 @@ void emu_barrier(void* t) {
 void emu_barrier_group(void* t, i32 id, i32 threads) {
   self(t).block->barrier(self(t), id, threads);
 }
-i32 emu_barrier_group_any(void* t, i32 id, i32 threads, i32 value) {
-  return self(t).block->barrier(self(t), id, threads, value != 0) ? 1 : 0;
-}
 void emu_barrier_arrive(void* t, i32 id, i32 threads) {
   self(t).block->arrive(self(t), id, threads);
 }

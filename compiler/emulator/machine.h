@@ -86,9 +86,8 @@ struct Thread {
   int id = 0, warp = 0, lane = 0;
   Fiber fiber;
   Waiting waiting = Waiting::none;
-  int barrier = 0;   // at_barrier: which; at_mbarrier: its address
-  bool any = false;  // what the last barrier told it
-  MachineOp op{};    // in_warp: in which operation
+  int barrier = 0;  // at_barrier: which; at_mbarrier: its address
+  MachineOp op{};   // in_warp: in which operation
   std::vector<AsyncCopy> copies;
   std::uint32_t group = 0;  // copies issued now belong to this one
 
@@ -106,7 +105,6 @@ struct Barrier {
   int arrived = 0, expected = 0;
   std::array<std::uint32_t, Clocks::most_warps> lanes{};  // that wait
   Clocks::Known brought{};                                // by warps that do not wait
-  bool any = false;                                       // whether a thread brought another value than 0
 };
 
 class Block {
@@ -120,8 +118,7 @@ class Block {
   // What the operations in host_ops.cpp are made of.
   const Launch& launch() const { return *launch_; }
   std::array<std::uint32_t, 3> where() const { return where_; }
-  /// Whether any thread brought a `value`.
-  bool barrier(Thread& t, int id, int expected, bool value = false);
+  void barrier(Thread& t, int id, int expected);
   void arrive(Thread& t, int id, int expected);  // without waiting: the warp's lanes as one
   /// All lanes of the warp bring words[lane]; the last one to arrive calls `work` (if any); each leaves with its
   /// out[lane].

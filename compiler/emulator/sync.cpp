@@ -23,18 +23,16 @@ Barrier* Block::joined(Thread& t, int id, int expected) {
   return b;
 }
 
-bool Block::barrier(Thread& t, int id, int expected, bool value) {
+void Block::barrier(Thread& t, int id, int expected) {
   step(t);
   Barrier* b = joined(t, id, expected);
-  if (!b) return false;
+  if (!b) return;
   b->lanes[static_cast<std::size_t>(t.warp)] |= t.bit();
-  b->any |= value;
   t.barrier = id;
   if (++b->arrived == expected)
     complete(*b, id, t);
   else
     wait(t, Waiting::at_barrier);
-  return t.any;
 }
 
 void Block::arrive(Thread& t, int id, int expected) {
@@ -56,8 +54,6 @@ void Block::complete(Barrier& b, int id, Thread& last) {
     if (!b.lanes[w]) continue;
     met |= 1u << w;
     parts |= b.lanes[w] != ~0u;
-    for (std::size_t lane = 0; lane < 32; ++lane)
-      if (b.lanes[w] >> lane & 1) threads_[32 * w + lane]->any = b.any;
     release(static_cast<int>(w), b.lanes[w]);
   }
   clocks_.join(met, b.brought);

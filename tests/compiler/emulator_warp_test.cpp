@@ -83,20 +83,6 @@ TEST_CASE("emulator: a ballot has a bit for each lane of the warp, and reduce_ma
   }
 }
 
-TEST_CASE("emulator: a barrier tells those who come to it whether any of them brought something, and no others") {
-  auto told = [](int giver) {
-    return each_lane(std::vector<int>(128), [giver](HandKernel& k, llvm::Value*) {
-      llvm::Value* given = k.ir().CreateZExt(k.ir().CreateICmpEQ(k.thread(), k.i32(giver)), k.ir().getInt32Ty());
-      llvm::Value* pair = k.ir().CreateUDiv(k.thread(), k.i32(64));
-      return k.op(MachineOp::barrier_group_any, {k.ir().CreateAdd(pair, k.i32(1)), k.i32(64), given});
-    });
-  };
-  for (int giver : {0, 40, 63, 100, 200}) {
-    auto got = told(giver);
-    for (int t = 0; t < 128; ++t) CHECK(got[static_cast<std::size_t>(t)] == (t / 64 == giver / 64 ? 1 : 0));
-  }
-}
-
 TEST_CASE("emulator: ldmatrix hands each lane two neighbours of each of four 8 x 8 matrices") {
   HandEmulator e;
   void* out = e.room("output", 32 * 16);
