@@ -123,6 +123,9 @@ class Kernel {
   /// One element for each element of the pointer's tile. Where `mask` is false nothing is read and the result is 0.
   Tile load(const Pointer& from, std::string_view name);
   Tile load(const Pointer& from, const Tile& mask, std::string_view name);
+  /// The same of global memory as it is at this moment, for what another kernel may still write: past L1, which keeps
+  /// nothing of it that a load after dependency_wait() could find.
+  Tile load_now(const Pointer& from, const Tile& mask, std::string_view name);
   void store(const Pointer& to, const Tile& value);
   void store(const Pointer& to, const Tile& value, const Tile& mask);
 
@@ -154,6 +157,7 @@ class Kernel {
   Value parameter(int index, Promise promise);
   Pointer tensor(int index, Elem elem, int aligned);
   Value map(int index);
+  Tile load(const Pointer& from, const Tile& mask, std::string_view name, bool past_l1);
   std::unique_ptr<Builder> builder_;
 };
 

@@ -35,8 +35,9 @@ struct Access {
   Space space = Space::global;
   llvm::Type* elem = nullptr;
   int count = 1;
-  int bytes = 0;  // all of the access; the address is a multiple of it
-  int site = 0;   // index into the kernel's sites
+  int bytes = 0;         // all of the access; the address is a multiple of it
+  int site = 0;          // index into the kernel's sites
+  bool past_l1 = false;  // a global load of what other kernels write meanwhile: neither from L1 nor left there
 };
 
 /// The type of a result or operand, by its letter in machine_ops.def.

@@ -69,8 +69,8 @@ bool never(const Tile& mask, int i) {
   return mask && !mask.reg(i).base && mask.reg(i).offset == 0;
 }
 
-Access access(Kernel::Builder& b, const Pointer& p, int count) {
-  return {p.space(), b.type(type_of(p.elem())), count, count * bytes(p.elem()), p.site()};
+Access access(Kernel::Builder& b, const Pointer& p, int count, bool past_l1 = false) {
+  return {p.space(), b.type(type_of(p.elem())), count, count * bytes(p.elem()), p.site(), past_l1};
 }
 
 /// Registers first … first + count − 1 as one vector: the loaded one itself where they are its lanes in order.
@@ -101,6 +101,12 @@ Tile Kernel::load(const Pointer& from, std::string_view name) {
   return load(from, Tile(), name);
 }
 Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name) {
+  return load(from, mask, name, false);
+}
+Tile Kernel::load_now(const Pointer& from, const Tile& mask, std::string_view name) {
+  return load(from, mask, name, true);
+}
+Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name, bool past_l1) {
   Builder& b = *builder_;
   Plan p = plan(from, mask, Tile());
   Type type = type_of(from.elem());
@@ -123,7 +129,7 @@ Tile Kernel::load(const Pointer& from, const Tile& mask, std::string_view name) 
       continue;
     }
     llvm::Value* at = b.value(p.address.reg(i), p.address.type());
-    llvm::Value* v = b.lowering.load(b.ir, access(b, from, run), at, mask_value(b, mask, i));
+    llvm::Value* v = b.lowering.load(b.ir, access(b, from, run, past_l1), at, mask_value(b, mask, i));
     v->setName(llvm::StringRef(name.data(), name.size()));
     for (int j = 0; j < run; ++j) regs[static_cast<std::size_t>(i + j)] = {v, 0, run == 1 ? -1 : j, facts};
     i += run;

@@ -35,7 +35,8 @@ std::string mnemonic(const Access& a, const Words& w, bool reading) {
   std::string vector = w.count > 1 ? fmt::format(".v{}", w.count) : "";
   if (a.space == Space::shared) return fmt::format("{}.shared{}.b{}", reading ? "ld" : "st", vector, w.bits);
   // No cache hint: on an H200 streams are fastest without (docs/measured.md).
-  return fmt::format("{}.global{}.b{}", reading ? "ld" : "st", vector, w.bits);
+  std::string_view order = a.past_l1 ? ".relaxed.gpu" : "";
+  return fmt::format("{}{}.global{}.b{}", reading ? "ld" : "st", order, vector, w.bits);
 }
 
 llvm::Value* from_words(llvm::IRBuilder<>& b, const Access& a, const Words& w, llvm::Value* loaded) {

@@ -117,8 +117,7 @@ void fill(Params& p, const DecodeArgs& a, const Views& views, const Spec& s) {
   p.right = static_cast<std::int32_t>(a.causal ? 0 : bound(a.window_right));
   p.empty_lse_pos_inf = a.empty_lse_pos_inf;
   p.settled = a.settled;
-  std::int64_t entries = std::max<std::int64_t>(0, p.batch - 1) * p.table_row + a.block_table.shape[1];
-  p.table_entries = static_cast<std::int32_t>(std::clamp<std::int64_t>(entries, 0, 1 << 30));
+  p.table_entries = std::max<std::int64_t>(0, p.batch - 1) * p.table_row + a.block_table.shape[1];
 }
 
 /// K or V as the copy engine walks it: a box is rows of one page and head, as wide as they are swizzled; where a turn's

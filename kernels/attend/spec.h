@@ -117,15 +117,14 @@ struct Params {
   std::int64_t q_token, q_head, out_token, out_head, lse_token, lse_head;
   std::int64_t k_page, k_row, k_head, v_page, v_row, v_head;
   std::int64_t k_scales_page, k_scales_row, k_scales_head, v_scales_page, v_scales_row, v_scales_head;
-  std::int64_t table_row;
-  float scale;         // of scores, times log2(e)
-  float cap, inv_cap;  // soft-cap times log2(e), and 2 · scale / cap · log2(e): see template
+  std::int64_t table_row, table_entries;  // entries from the first one to the last, gaps between rows among them
+  float scale;                            // of scores, times log2(e)
+  float cap, inv_cap;                     // soft-cap times log2(e), and 2 · scale / cap · log2(e): see template
   std::int32_t batch, queries, kv_heads, row_tiles;
   std::int32_t parts, least;  // see kernels/common/split_plan.h
   std::int32_t left, right;   // how far a query sees to either side of its own key
   std::int32_t empty_lse_pos_inf;
-  std::int32_t table_entries;  // from the first one to the last, gaps between rows among them
-  std::int32_t settled;        // the lists are not the work of the kernel just before: read them at once
+  std::int32_t settled;  // the lists are not the work of the kernel just before: read them at once
 
   static constexpr auto fields() {
     return std::tuple{field<&Params::k_map>("k_map"),
@@ -163,6 +162,7 @@ struct Params {
                       field<&Params::v_scales_row>("v_scales_row"),
                       field<&Params::v_scales_head>("v_scales_head"),
                       field<&Params::table_row>("table_row"),
+                      field<&Params::table_entries>("table_entries"),
                       field<&Params::scale>("scale"),
                       field<&Params::cap>("cap"),
                       field<&Params::inv_cap>("inv_cap"),
@@ -175,7 +175,6 @@ struct Params {
                       field<&Params::left>("left"),
                       field<&Params::right>("right"),
                       field<&Params::empty_lse_pos_inf>("empty_lse_pos_inf"),
-                      field<&Params::table_entries>("table_entries"),
                       field<&Params::settled>("settled")};
   }
 };

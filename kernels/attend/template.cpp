@@ -17,7 +17,7 @@
 #include "compiler/reduce.h"
 #include "kernels/attend/template_bulk.h"
 #include "kernels/attend/template_softmax.h"
-#include "kernels/common/split_plan.h"
+#include "kernels/common/split_plan_early.h"
 
 namespace pagejit::attend {
 namespace {
@@ -97,7 +97,8 @@ class Program {
         p_(p),
         place_(place_of(k, s, p)),
         table_(p.tensor(&Params::table, s.table)),
-        softmax_(k, s, p, make_caches()) {
+        caches_(make_caches()),
+        softmax_(k, s, p, caches_) {
     std::vector<const CacheRows*> all;
     for (const auto& r : rows_) all.push_back(r.get());
     if (s.bulk) bulk_.emplace(k, s, all, softmax_.groups());
@@ -107,24 +108,19 @@ class Program {
   }
 
   void run() {
-    SplitPlan plan(k_, batch_of(s_, p_));
-    Value from = plan.first(place_.part), to = plan.first(place_.part + 1);
-    SplitPlan::Found found = plan.find(from, to);
-    k_.when(p_(&Params::settled) != 0, [&] { fetch_table(plan, found, from); });
+    Value settled = k_.target().has_pdl() ? p_(&Params::settled) : one();
+    EarlySplit split(k_, batch_of(s_, p_), place_.part, settled);
+    Beginning early = beginning(split);
+    k_.when(
+        split.early(), [&] { prefetch_entry(early); }, [&] { prefetch_lists(); });
     k_.dependency_wait();
     k_.dependents_launch();  // not before the wait: see kernels/README.md
-    Value ahead = ahead_of(to - from);
-    k_.loop(found.first, found.last + 1, one(), {found.start, zero()}, [&](Value b, std::vector<Tile>& now) {
-      SplitSequence sequence = plan.sequence(maximum(b, 0));
-      Value start = maximum(Value(now[0]), 0);
-      Segment seg{maximum(from - start, 0), minimum(to - start, sequence.tiles)};
-      QueryRows rows{place_.row_tile * s_.rows, sequence.queries * s_.group, sequence.first_query,
-                     place_.head * s_.group};
-      now[1] = k_.when((seg.first < seg.last) & (rows.first < rows.count), {now[1]}, [&](std::vector<Tile>& phases) {
-        phases[0] = work(maximum(b, 0), sequence, rows, seg, ahead, Value(phases[0]));
-      })[0];
-      now[0] = start + sequence.tiles;
-    });
+    load_scales();
+    // Under way together with the lists that are confirmed.
+    std::vector<Tile> ids = first_ids(early);
+    Value wrong = split.confirm();
+    Value known(select(wrong, k_.constant(Type::i32, -1), split.part().first));
+    take_part(split, known, ids);
   }
 
  private:
@@ -132,14 +128,84 @@ class Program {
   struct Segment {
     Value first, last;
   };
+  Segment segment(const SplitPart& part, const Value& start, const SplitSequence& sequence) const {
+    return {maximum(part.from - start, 0), minimum(part.to - start, sequence.tiles)};
+  }
 
-  /// The first page id that is looked up, while the kernel before still finishes.
-  void fetch_table(const SplitPlan& plan, const SplitPlan::Found& found, const Value& from) {
-    Value b = maximum(found.first, 0);
-    SplitSequence sequence = plan.sequence(b);
-    Value key = (sequence.first_tile + maximum(from - maximum(found.start, 0), 0)) * s_.keys;
-    k_.when((found.first <= found.last) & (key < sequence.length),
-            [&] { k_.prefetch(table_ + (Value(wide(b)) * table_row() + Value(wide(key / s_.page)))); });
+  /// Where a segment's keys are, and the tile that it begins with.
+  struct Beginning {
+    Pages pages;
+    Value tile;
+  };
+  Beginning begin(const Value& b, const SplitSequence& sequence, const Segment& seg) const {
+    Value last = sequence.first_tile + seg.last;
+    return {{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys), last},
+            sequence.first_tile + seg.first};
+  }
+  /// Of the part's first sequence, before the part is confirmed: no key is looked up that the table has no entry for,
+  /// whatever the lists said.
+  Beginning beginning(const EarlySplit& split) const {
+    SplitPart part = split.part();
+    SplitSequence sequence = split.sequence(part.first);
+    Beginning at = begin(part.first, sequence, segment(part, part.start, sequence));
+    Value entries = p_(&Params::table_entries) - Value(wide(part.first)) * table_row();
+    constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+    Value some(cast(minimum(maximum(entries, 0), most / s_.page), Type::i32));
+    at.pages.limit = minimum(at.pages.limit, some * s_.page);
+    return at;
+  }
+  /// Takes in the sequences of a part. Of sequence `known` the first_ids() are `ids`.
+  void take_part(const EarlySplit& split, const Value& known, const std::vector<Tile>& ids) {
+    SplitPart part = split.part();
+    Value ahead = ahead_of(part.to - part.from);
+    enum { start_, phases_, ids_ };
+    std::vector<Tile> carried{part.start, zero()};
+    carried.insert(carried.end(), ids.begin(), ids.end());
+    k_.loop(part.first, part.last + 1, one(), carried, [&](Value number, std::vector<Tile>& now) {
+      Value b = maximum(number, 0), start = maximum(Value(now[start_]), 0);
+      SplitSequence sequence = split.sequence(b);
+      Segment seg = segment(part, start, sequence);
+      QueryRows rows{place_.row_tile * s_.rows, sequence.queries * s_.group, sequence.first_query,
+                     place_.head * s_.group};
+      auto take = [&](std::vector<Tile>& phases) {
+        Beginning at = begin(b, sequence, seg);
+        std::vector<Tile> first = k_.when(number != known, {now.begin() + ids_, now.end()},
+                                          [&](std::vector<Tile>& looked_up) { looked_up = first_ids(at); });
+        phases[0] = work(at, first, sequence, rows, seg, ahead, Value(phases[0]));
+      };
+      now[phases_] = k_.when((seg.first < seg.last) & (rows.first < rows.count), {now[phases_]}, take)[0];
+      now[start_] = start + sequence.tiles;
+      // No register holds them any longer.
+      for (std::size_t i = ids_; i < now.size(); ++i) now[i] = k_.constant(now[i].type(), 0);
+    });
+  }
+  /// The page ids of as many tiles as may be under way at first.
+  std::vector<Tile> first_ids(const Beginning& at) {
+    std::vector<Tile> all;
+    for (int i = 0; i < most_ahead_; ++i)
+      for (const Tile& id : look_up(at.pages, at.tile + i)) all.push_back(id);
+    return all;
+  }
+
+  // Prefetches, while the kernel before still finishes. Whatever that one writes there, L2 has it: so they are right
+  // where a load would not be.
+  void prefetch_entry(const Beginning& at) {
+    Value key = at.tile * s_.keys;
+    k_.when(key < at.pages.limit, [&] { k_.prefetch(at.pages.table + Value(wide(key / s_.page))); });
+  }
+  /// Of a batch whose parts are not known early. All teams share the lists among themselves.
+  void prefetch_lists() {
+    constexpr int sector = 32, most_blocks = 1 << 17;  // so that numbers of bytes fit
+    Value team = minimum(k_.program(0), most_blocks) * s_.teams + k_.team();
+    Value thread = team * (32 * s_.down * s_.across) + k_.thread();
+    auto ask = [&](const Pointer& list, const Value& count) {
+      Value at = thread * (sector / bytes(list.elem()));
+      k_.when(at < count, [&] { k_.prefetch(list + at); });
+    };
+    Value batch = p_(&Params::batch, {.at_least = 0});
+    ask(p_.tensor(&Params::lengths, s_.lengths), batch);
+    if (s_.ragged) ask(p_.tensor(&Params::indptr, Elem::i32), batch);
+    ask(table_, p_(&Params::table_entries));
   }
   Value table_row() const { return p_(&Params::table_row, {.at_least = 0}); }
 
@@ -174,19 +240,20 @@ class Program {
                    : add("value scales", s_.meta, aligned, &Params::v_scales,
                          {&Params::v_scales_page, &Params::v_scales_row, &Params::v_scales_head}, {{0, 2}}, 2, false);
     }
-    if (s_.quant == Quant::fp8) {
-      auto scale = [&](DevicePtr Params::*at, std::int64_t Params::*step) {
-        return Value(k_.load(p_.tensor(at, Elem::f32) + Value(wide(place_.head)) * p_(step), "scale"));
-      };
-      all.key_scale = scale(&Params::k_scales, &Params::k_scales_head);
-      all.value_scale = s_.joint ? all.key_scale : scale(&Params::v_scales, &Params::v_scales_head);
-    }
     return all;
   }
 
-  /// Page ids of a tile: for each different way in which threads copy rows. K and V are mostly copied alike, and one
-  /// look-up serves both.
-  using Ids = std::vector<std::vector<Tile>>;
+  /// After the wait: the kernel before may write them.
+  void load_scales() {
+    if (s_.quant != Quant::fp8) return;
+    auto scale = [&](DevicePtr Params::*at, std::int64_t Params::*step) {
+      return Value(k_.load(p_.tensor(at, Elem::f32) + Value(wide(place_.head)) * p_(step), "scale"));
+    };
+    caches_.key_scale = scale(&Params::k_scales, &Params::k_scales_head);
+    caches_.value_scale = s_.joint ? caches_.key_scale : scale(&Params::v_scales, &Params::v_scales_head);
+  }
+
+  /// The different ways in which threads copy rows. K and V are mostly copied alike, and one look-up serves both.
   const std::vector<const PageIds*>& ways() {
     if (!ways_.empty()) return ways_;
     for (const auto& rows : rows_) {
@@ -199,20 +266,29 @@ class Program {
     }
     return ways_;
   }
-  Ids look_up(const Pages& pages, const Value& tile) {
-    Ids all;
-    for (const PageIds* way : ways()) all.push_back(way->look_up(pages, tile));
+  /// The page ids of a tile, way after way: as branches and loops carry them.
+  std::vector<Tile> look_up(const Pages& pages, const Value& tile) {
+    std::vector<Tile> all;
+    for (const PageIds* way : ways())
+      for (const Tile& id : way->look_up(pages, tile)) all.push_back(id);
     return all;
   }
-  /// Starts the copies of a tile; past the last one there is nothing to copy.
-  void copy(const Value& tile, const Value& stage, const Value& phases, const Pages& pages, const Ids& ids) {
+  int ids_of_tile() {
+    int all = 0;
+    for (const PageIds* way : ways()) all += way->count();
+    return all;
+  }
+  /// Starts the copies of a tile whose page ids begin at `id`; past the last one there is nothing to copy.
+  void copy(const Value& tile, const Value& stage, const Value& phases, const Pages& pages, const Tile* id) {
+    std::vector<std::vector<Tile>> ids;
+    for (const PageIds* way : ways()) ids.emplace_back(id, id + way->count()), id += way->count();
     std::size_t of_bulk = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       if (rows_[i]->bulk()) {
         of_bulk = ways_of_[i][0];
         continue;
       }
-      Ids mine;
+      std::vector<std::vector<Tile>> mine;
       for (std::size_t way : ways_of_[i]) mine.push_back(ids[way]);
       rows_[i]->copy(tile, stage, pages.limit, mine);
     }
@@ -249,20 +325,17 @@ class Program {
     return ahead_varies_ ? Value(select(ahead == 1, next(stage), most)) : most;
   }
 
-  /// Takes in a segment, with `ahead` turns' keys under way. `phases`: of the stages, before it; gives them as they are
-  /// after it.
-  Value work(const Value& b, const SplitSequence& sequence, const QueryRows& rows, const Segment& seg,
-             const Value& ahead, const Value& phases) {
-    Value first = sequence.first_tile + seg.first, last = sequence.first_tile + seg.last;
-    Pages pages{table_ + Value(wide(b)) * table_row(), minimum(sequence.length, last * s_.keys), last};
+  /// Takes in a segment, with `ahead` turns' keys under way; `ids` are its first_ids(). `phases`: of the stages, before
+  /// it; gives them as they are after it.
+  Value work(const Beginning& at, const std::vector<Tile>& ids, const SplitSequence& sequence, const QueryRows& rows,
+             const Segment& seg, const Value& ahead, const Value& phases) {
+    const Pages& pages = at.pages;
     k_.barrier();  // the stages may still be read for the sequence before
     const SplitProducts* groups = softmax_.groups();
     Pages at_once = pages;
-    if (ahead_varies_) at_once.last = minimum(last, first + ahead);
-    for (int i = 0; i < most_ahead_; ++i) {
-      Value tile = first + i;
-      copy(tile, k_.constant(Type::i32, i), phases, at_once, look_up(pages, tile));
-    }
+    if (ahead_varies_) at_once.last = minimum(pages.last, at.tile + ahead);
+    for (int i = 0; i < most_ahead_; ++i)
+      copy(at.tile + i, k_.constant(Type::i32, i), phases, at_once, &ids[static_cast<std::size_t>(i * ids_of_tile())]);
     softmax_.begin(rows, sequence.length, sequence.queries);
     if (groups) k_.barrier();
 
@@ -272,20 +345,14 @@ class Program {
     carried.push_back(phases);
     if (groups) carried.push_back(phases >> s_.stages);  // turns so far: from segment to segment above the stages' bits
     std::size_t first_id = carried.size();
-    for (const auto& ids : look_up(pages, first + ahead))
-      for (const Tile& id : ids) carried.push_back(id);
+    for (const Tile& id : look_up(pages, at.tile + ahead)) carried.push_back(id);
     auto turn = [&](const Value& tile, std::vector<Tile>& now, bool opening) {
       Value stage(now[state]), before = opening ? Value() : previous(stage);
       now[state + 1] = wait(tile, stage, pages, Value(now[state + 1]));
-      auto id = now.begin() + static_cast<std::ptrdiff_t>(first_id);
-      Ids ids = look_up_shape();
-      for (auto& group : ids)
-        for (Tile& one : group) one = *id++;
       auto fill = [&] {
-        copy(tile + ahead, later(stage, ahead), Value(now[state + 1]), pages, ids);
-        id = now.begin() + static_cast<std::ptrdiff_t>(first_id);
-        for (const auto& group : look_up(pages, tile + (ahead + 1)))
-          for (const Tile& one : group) *id++ = one;
+        auto id = now.begin() + static_cast<std::ptrdiff_t>(first_id);
+        copy(tile + ahead, later(stage, ahead), Value(now[state + 1]), pages, &*id);
+        for (const Tile& one : look_up(pages, tile + (ahead + 1))) *id++ = one;
       };
       if (groups)
         softmax_.take_split(tile, stage, before, Value(now[state + 2]), now, fill);
@@ -295,17 +362,17 @@ class Program {
       now[state] = next(stage);
       if (groups) now[state + 2] = Value(now[state + 2]) + 1;
     };
-    Value start = first;
+    Value start = at.tile;
     if (groups) {
-      turn(first, carried, true);
-      start = first + 1;
+      turn(start, carried, true);
+      start = start + 1;
     }
-    auto result = k_.loop(start, last, one(), carried,
+    auto result = k_.loop(start, pages.last, one(), carried,
                           [&](const Value& tile, std::vector<Tile>& now) { turn(tile, now, false); });
     if (async_) k_.copy_wait(0);
     if (groups) {
       Value stage = previous(Value(result[state]));
-      softmax_.finish_split(last - 1, stage, Value(result[state + 2]), result);
+      softmax_.finish_split(pages.last - 1, stage, Value(result[state + 2]), result);
       if (bulk_) bulk_->give_back(stage);
     }
     Value after(result[state + 1]);
@@ -315,13 +382,6 @@ class Program {
     k_.when(
         whole, [&] { finish(result); }, [&] { leave(result, seg); });
     return after;
-  }
-
-  /// As many empty places as look_up gives ids.
-  Ids look_up_shape() {
-    Ids all;
-    for (const PageIds* way : ways()) all.emplace_back(static_cast<std::size_t>(way->count()));
-    return all;
   }
 
   /// What is written once for each row: the first column's holders write it.
@@ -392,6 +452,7 @@ class Program {
   std::vector<std::unique_ptr<CacheRows>> rows_;
   std::vector<const PageIds*> ways_;               // different ones
   std::vector<std::vector<std::size_t>> ways_of_;  // of each of rows_: which of them it copies by
+  Caches caches_;
   Softmax softmax_;
   std::optional<BulkRows> bulk_;
   bool async_ = false;         // some rows are brought by threads
@@ -399,30 +460,10 @@ class Program {
   bool ahead_varies_ = false;  // by the part: see ahead_of
 };
 
-/// Asks for the lists while the kernel before still finishes. Whatever that one writes into them, L2 has it: so this is
-/// right where a load would not be.
-void prefetch_lists(Kernel& k, const Spec& s, const Parameters& p) {
-  constexpr int sector = 32, most_blocks = 1 << 17;  // so that numbers of bytes fit
-  Value team = minimum(k.program(0), most_blocks) * s.teams + k.team();
-  Value thread = team * (32 * s.down * s.across) + k.thread();
-  auto ask = [&](const Pointer& list, const Value& count) {
-    Value at = thread * (sector / bytes(list.elem()));
-    k.when(at < count, [&] { k.prefetch(list + at); });
-  };
-  Value batch = p(&Params::batch, {.at_least = 0});
-  ask(p.tensor(&Params::lengths, s.lengths), batch);
-  if (s.ragged) ask(p.tensor(&Params::indptr, Elem::i32), batch);
-  ask(p.tensor(&Params::table, s.table), p(&Params::table_entries));
-}
-
 }  // namespace
 
 void emit(Kernel& k, const Spec& s) {
   auto p = k.begin<Params>("attend", 32 * s.down * s.across, s.teams);
-  k.when(p(&Params::settled) == 0, [&] {
-    prefetch_lists(k, s, p);
-    k.dependency_wait();
-  });
   Program(k, s, p).run();
   k.end();
 }

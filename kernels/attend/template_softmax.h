@@ -84,7 +84,7 @@ class Softmax {
   Kernel& k_;
   Spec s_;
   const Kernel::Parameters<Params>& p_;
-  Caches caches_;
+  const Caches& caches_;
   Products products_;
   KeyFragments keys_;
   ValueFragments values_;

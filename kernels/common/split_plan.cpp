@@ -4,7 +4,7 @@ namespace pagejit {
 namespace {
 
 constexpr std::int64_t most_keys = 0x7fffffff - 1024;
-constexpr int lanes = 32;
+constexpr int lanes = SplitSequences::lanes;
 
 Value lane_of(Kernel& k) {
   return k.thread() & 31;
@@ -39,38 +39,79 @@ Value votes(Kernel& k, const Value& yes) {
   return Value(count_bits(all));
 }
 
-}  // namespace
-
-SplitPlan::SplitPlan(Kernel& k, const SplitBatch& batch) : k_(k), batch_(batch) {
-  Value b = lane_of(k);
-  ends_ = sum_to_here(k, tiles_of(b, b < batch.batch));
-  total_ = start_of(batch.batch);
-  // By what is known before the lengths are: little of such a division has to wait for them.
-  Value even = total_ / batch.parts, few = total_ < batch.parts * batch.least;
-  size_ = Value(select(few, batch.least, even));
-  longer_ = Value(select(few, k.constant(Type::i32, 0), total_ - even * batch.parts));
+/// What `load` (a pointer, a mask, a name) finds of sequence `b` in the lists.
+template <class Load>
+SplitLists lists_of(const SplitBatch& batch, const Value& b, const Value& live, const Load& load) {
+  SplitLists lists;
+  lists.length = counted(Value(load(batch.lengths + b, live, "length")));
+  if (!batch.ragged) return lists;
+  lists.first_query = maximum(Value(load(batch.indptr + b, live, "first_query")), 0);
+  lists.end_query = maximum(Value(load(batch.indptr + (b + 1), live, "end_query")), 0);
+  return lists;
 }
 
-SplitSequence SplitPlan::sequence(const Value& b) const {
+SplitLists stored(Kernel& k, const SplitBatch& batch, const Value& b, const Value& live) {
+  return lists_of(batch, b, live, [&](const Pointer& from, const Value& mask, std::string_view name) {
+    return k.load(from, mask, name);
+  });
+}
+
+}  // namespace
+
+SplitSequences::SplitSequences(Kernel& k, const SplitBatch& batch)
+    : SplitSequences(k, batch, stored(k, batch, lane_of(k), lane_of(k) < batch.batch)) {}
+
+SplitSequences::SplitSequences(Kernel& k, const SplitBatch& batch, const SplitLists& first)
+    : k_(k), batch_(batch), first_(first) {}
+
+SplitLists SplitSequences::load_now(Kernel& k, const SplitBatch& batch, const Value& live) {
+  return lists_of(
+      batch, lane_of(k), live & (lane_of(k) < batch.batch),
+      [&](const Pointer& from, const Value& mask, std::string_view name) { return k.load_now(from, mask, name); });
+}
+
+SplitSequence SplitSequences::sized(const Value& b, const SplitLists& lists) const {
   SplitSequence s;
-  Value yes = b < batch_.batch;
-  s.length = counted(Value(k_.load(batch_.lengths + b, yes, "length")));
+  s.length = lists.length;
   s.queries = batch_.queries, s.first_query = b * batch_.queries;
-  if (batch_.ragged) {
-    s.first_query = Value(k_.load(batch_.indptr + b, yes, "first_query"));
-    s.first_query = maximum(s.first_query, 0);
-    Value end(k_.load(batch_.indptr + (b + 1), yes, "end_query"));
-    s.queries = maximum(end - s.first_query, 0);
-  }
+  if (batch_.ragged) s.first_query = lists.first_query, s.queries = maximum(lists.end_query - lists.first_query, 0);
   s.first_tile = k_.constant(Type::i32, 0);
-  if (batch_.window) s.first_tile = maximum(s.length - s.queries - batch_.left, 0) / batch_.keys;
+  // Two steps: lists that are still being written may say anything, and nothing overflows.
+  if (batch_.window) s.first_tile = maximum(maximum(s.length - s.queries, 0) - batch_.left, 0) / batch_.keys;
   Value end = (s.length + (batch_.keys - 1)) / batch_.keys;
   s.tiles = Value(select(s.queries > 0, maximum(end - s.first_tile, 1), k_.constant(Type::i32, 0)));
   return s;
 }
 
-Value SplitPlan::tiles_of(const Value& b, const Value& live) const {
-  return Value(select(live, sequence(b).tiles, k_.constant(Type::i32, 0)));
+SplitSequence SplitSequences::sequence(const Value& b) const {
+  Value held = b < lanes;
+  SplitLists lists = stored(k_, batch_, b, (b >= lanes) & (b < batch_.batch));
+  auto of_lane = [&](Value& one, const Value& first) {
+    Value shuffled = k_.machine(MachineOp::shuffle_index, {first, b})[0];
+    one = maximum(Value(select(held, shuffled, one)), 0);
+  };
+  of_lane(lists.length, first_.length);
+  if (batch_.ragged) of_lane(lists.first_query, first_.first_query), of_lane(lists.end_query, first_.end_query);
+  return sized(b, lists);
+}
+
+Value SplitSequences::first_tiles() const {
+  Value b = lane_of(k_);
+  return Value(select(b < batch_.batch, sized(b, first_).tiles, k_.constant(Type::i32, 0)));
+}
+
+Value SplitSequences::other_tiles(const Value& b, const Value& live) const {
+  return Value(select(live, sized(b, stored(k_, batch_, b, live)).tiles, k_.constant(Type::i32, 0)));
+}
+
+SplitPlan::SplitPlan(Kernel& k, const SplitSequences& sequences) : k_(k), sequences_(sequences) {
+  const SplitBatch& batch = sequences.batch();
+  ends_ = sum_to_here(k, sequences.first_tiles());
+  total_ = start_of(batch.batch);
+  // By what is known before the lengths are: little of such a division has to wait for them.
+  Value even = total_ / batch.parts, few = total_ < batch.parts * batch.least;
+  size_ = Value(select(few, batch.least, even));
+  longer_ = Value(select(few, k.constant(Type::i32, 0), total_ - even * batch.parts));
 }
 
 Value SplitPlan::first(const Value& part) const {
@@ -92,13 +133,14 @@ Value SplitPlan::start_of(const Value& b) const {
   return Value(k_.when(b > step, {start}, [&](std::vector<Tile>& now) {
     auto sums = k_.loop(step, b, step, {zero}, [&](Value first, std::vector<Tile>& sum) {
       Value before = maximum(first, 0) + lane_of(k_);
-      sum[0] = sum[0] + tiles_of(before, before < b);
+      sum[0] = sum[0] + sequences_.other_tiles(before, before < b);
     });
     now[0] = now[0] + sum_of_lanes(k_, Value(sums[0]));
   })[0]);
 }
 
-SplitPlan::Found SplitPlan::find(const Value& from, const Value& to) const {
+SplitPart SplitPlan::part(const Value& number) const {
+  Value from = first(number), to = first(number + 1), batch = sequences_.batch().batch;
   Value zero = k_.constant(Type::i32, 0), step = k_.constant(Type::i32, lanes), last_tile = to - 1;
   enum { before_, first_, last_, start_ };
   auto count = [&](const Value& end, const Value& live, std::vector<Tile>& now) {
@@ -110,14 +152,14 @@ SplitPlan::Found SplitPlan::find(const Value& from, const Value& to) const {
     now[before_] = shuffled(k_, MachineOp::shuffle_index, end, lanes - 1);
   };
   std::vector<Tile> counted(4, zero);
-  count(ends_, lane_of(k_) < batch_.batch, counted);
-  auto found = k_.loop(step, batch_.batch, step, counted, [&](Value b0, std::vector<Tile>& now) {
-    Value b = maximum(b0, 0) + lane_of(k_), live = b < batch_.batch;
-    Value end = Value(now[before_]) + sum_to_here(k_, tiles_of(b, live));
+  count(ends_, lane_of(k_) < batch, counted);
+  auto found = k_.loop(step, batch, step, counted, [&](Value b0, std::vector<Tile>& now) {
+    Value b = maximum(b0, 0) + lane_of(k_), live = b < batch;
+    Value end = Value(now[before_]) + sum_to_here(k_, sequences_.other_tiles(b, live));
     count(end, live, now);
   });
   Value first = maximum(Value(found[first_]), 0), some = from < to;
-  return {first, Value(select(some, Value(found[last_]), first - 1)), maximum(Value(found[start_]), 0)};
+  return {from, to, first, Value(select(some, Value(found[last_]), first - 1)), maximum(Value(found[start_]), 0)};
 }
 
 }  // namespace pagejit

@@ -30,30 +30,63 @@ struct SplitSequence {
   Value tiles;            // from there on; 0 where there is no query
 };
 
+/// What the lists say of sequences: i32, never negative.
+struct SplitLists {
+  Value length;
+  Value first_query, end_query;  // ragged
+};
+
+/// The sequences of a batch. What the lists say of the first 32 is in registers: of one in each lane.
+class SplitSequences {
+ public:
+  static constexpr int lanes = 32;
+
+  /// Loads the lists' beginnings.
+  SplitSequences(Kernel& k, const SplitBatch& batch);
+  /// They are known: `first`, zeros past the end of the batch.
+  SplitSequences(Kernel& k, const SplitBatch& batch, const SplitLists& first);
+  /// Loads them as memory has them now, whoever writes there; zeros where not `live` (i1).
+  static SplitLists load_now(Kernel& k, const SplitBatch& batch, const Value& live);
+
+  const SplitBatch& batch() const { return batch_; }
+  /// Sequence `b`, the same one in all lanes.
+  SplitSequence sequence(const Value& b) const;
+  /// Tiles of each lane's own sequence: of the first 32, or `b` of the others where `live`; else 0.
+  Value first_tiles() const;
+  Value other_tiles(const Value& b, const Value& live) const;
+
+ private:
+  SplitSequence sized(const Value& b, const SplitLists& lists) const;
+
+  Kernel& k_;
+  SplitBatch batch_;
+  SplitLists first_;
+};
+
+/// Tiles `from` … `to` − 1: they are of sequences `first` … `last`, the first tile of the first of them is `start`. No
+/// tiles: last < first.
+struct SplitPart {
+  Value from, to, first, last, start;
+};
+
 class SplitPlan {
  public:
   /// Emits the sum over all sequences. Called by whole warps, as is all of this; each warp works for itself.
-  SplitPlan(Kernel& k, const SplitBatch& batch);
+  SplitPlan(Kernel& k, const SplitSequences& sequences);
+  SplitPlan(Kernel& k, const SplitBatch& batch) : SplitPlan(k, SplitSequences(k, batch)) {}
 
-  SplitSequence sequence(const Value& b) const;
-  /// The first tile of a part; that of part `parts` is the number of tiles.
-  Value first(const Value& part) const;
+  SplitSequence sequence(const Value& b) const { return sequences_.sequence(b); }
+  SplitPart part(const Value& number) const;
   /// The part that has the tile.
   Value part_of(const Value& tile) const;
-
-  /// The sequences that tiles `from` … `to` − 1 are of, and the first tile of the first of them. None: last < first.
-  struct Found {
-    Value first, last, start;
-  };
-  Found find(const Value& from, const Value& to) const;
   /// The first tile of sequence `b`.
   Value start_of(const Value& b) const;
 
  private:
-  Value tiles_of(const Value& sequence, const Value& live) const;
+  Value first(const Value& part) const;
 
   Kernel& k_;
-  SplitBatch batch_;
+  SplitSequences sequences_;
   Value ends_;                   // of the first sequences, one a lane: the first tile after each
   Value total_, size_, longer_;  // tiles; of a part, rounded down; how many parts have one more
 };

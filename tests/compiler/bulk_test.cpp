@@ -175,7 +175,7 @@ Emitted emit_handing(Lowering& lowering, int turns, bool waits_for_return) {
   return k.take();
 }
 
-TEST_CASE("stages: a warp may write again what another has given back; before that it is a race") {
+TEST_CASE("stages: a warp writes again what another has given back; one that does not wait for it runs out of phases") {
   constexpr int turns = 5;
   for (bool waits : {true, false}) {
     CAPTURE(waits);
@@ -188,7 +188,7 @@ TEST_CASE("stages: a warp may write again what another has given back; before th
       emulator.launch(emulator.load(make_request("handing", "emulator", "", "")), {}, &params, nullptr);
     };
     if (!waits) {
-      CHECK_THROWS_WITH_AS(run(), doctest::Contains("no barrier stands between"), Error);
+      CHECK_THROWS_WITH_AS(run(), doctest::Contains("wait at the mbarrier"), Error);
       continue;
     }
     run();

@@ -45,9 +45,24 @@ TEST_CASE("attention: of many wide rows no more than 160 bytes are in local memo
 }
 
 // No older chip has as much shared memory.
-TEST_CASE("attention: of warps that split dims no more than 64 bytes are in local memory, from sm_90 on") {
+TEST_CASE("attention: of warps that split dims no more than 80 bytes are in local memory, from sm_90 on") {
   std::string line = "attend dim_k=576 dim_v=512 joint=1 group=128 rows=64 keys=32 stages=4 down=2 across=4 teams=1";
-  check_no_spills({line, line + " bulk=1"}, "split dims", 2, 64, 90);
+  check_no_spills({line, line + " bulk=1"}, "split dims", 2, 80, 90);
+}
+
+TEST_CASE("attention: lists are read before the wait, and once more after it beside the first page ids") {
+  check_ptx(ptx_of_line("attend rows=8 keys=32 stages=3 teams=2 bulk=1", "sm_90a"), R"(
+    CHECK-LABEL: .entry attend
+    CHECK: ld.relaxed.gpu.global.b32
+    CHECK-NOT: cp.async
+    CHECK: griddepcontrol.wait
+    CHECK-NOT: ld.relaxed
+    CHECK: ld.global.b32
+    CHECK-NOT: bra
+    CHECK: ld.relaxed.gpu.global.b32
+    CHECK: vote.sync.ballot
+    CHECK: cp.async.bulk
+  )");
 }
 
 TEST_CASE("attention: it lets combine start after it has itself waited; combine lets the next one start at once") {
@@ -55,6 +70,7 @@ TEST_CASE("attention: it lets combine start after it has itself waited; combine 
     CHECK-LABEL: .entry attend
     CHECK-NOT: griddepcontrol.launch_dependents
     CHECK: griddepcontrol.wait
+    CHECK-NOT: bra
     CHECK: griddepcontrol.launch_dependents
     CHECK-NOT: griddepcontrol
   )");
