@@ -94,7 +94,9 @@ void choose_narrow(Spec& s, std::int64_t rows, const Chip& chip, const Tuning& t
   bool long_turns = of_few || (boxes && s.quant == Quant::int4 && s.meta == Elem::f16);
   s.keys = either(t.keys, full ? 16 : long_turns ? 64 : 32);
   int most = std::min(chip.shared_bytes, 104 << 10), stage = stage_bytes(s);
-  int warps = s.down * s.across, teams = std::max(1, (boxes || of_few ? 2 : 4) / warps);
+  // Small blocks begin one by one as the kernel before ends: what short parts gain by it long ones lose in part.
+  int warps = s.down * s.across, together = boxes && s.quant == Quant::none ? 1 : boxes || of_few ? 2 : 4;
+  int teams = std::max(1, together / warps);
   int most_stages = long_turns ? 2 : s.keys == 16 || s.quant == Quant::int4 ? 4 : 3;
   // 16 KB under way a warp, of what threads copy: what is asked for beyond that, the memory delivers no sooner, and
   // where all teams ask for all they need at once it delivers the whole later. Not measured for large rows.
