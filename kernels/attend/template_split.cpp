@@ -285,8 +285,8 @@ void SplitProducts::add(const Value& tile, const Value& stage, const Fading& fad
   mine = k_.when(any, std::move(mine), [&](std::vector<Tile>& now) {
     for (Tile& t : now) t = t * fading.factor;
   });
-  // One after each step from there on: a group's warps have mostly come to its barrier by then.
-  constexpr int first_between = 3;
+  // One after each step from there on, the barrier first: not before other warps have mostly come to it.
+  constexpr int first_between = 2;
   std::size_t called = 0;
   for (int number = 0; number < steps; ++number) {
     int turn = number / blocks, i = number % blocks;

@@ -4,7 +4,7 @@ namespace pagejit {
 namespace {
 
 constexpr std::int64_t most_keys = 0x7fffffff - 1024;
-constexpr int lanes = SplitSequences::lanes;
+constexpr int lanes = SplitSequences::lanes, together = 4;
 
 Value lane_of(Kernel& k) {
   return k.thread() & 31;
@@ -131,12 +131,21 @@ Value SplitPlan::start_of(const Value& b) const {
   Value last = k_.machine(MachineOp::shuffle_index, {ends_, Value(minimum(b, step) - 1)})[0];
   Value start(select(b > 0, maximum(last, 0), zero));
   return Value(k_.when(b > step, {start}, [&](std::vector<Tile>& now) {
-    auto sums = k_.loop(step, b, step, {zero}, [&](Value first, std::vector<Tile>& sum) {
-      Value before = maximum(first, 0) + lane_of(k_);
-      sum[0] = sum[0] + sequences_.other_tiles(before, before < b);
+    auto sums = k_.loop(step, b, step * together, {zero}, [&](Value first, std::vector<Tile>& sum) {
+      for (const Others& one : others(first, b)) sum[0] = sum[0] + one.tiles;
     });
     now[0] = now[0] + sum_of_lanes(k_, Value(sums[0]));
   })[0]);
+}
+
+/// Lists are loaded for several sequences a lane at once: most of the time goes by until they are there.
+std::vector<SplitPlan::Others> SplitPlan::others(const Value& first, const Value& end) const {
+  std::vector<Others> all;
+  for (int i = 0; i < together; ++i) {
+    Value b = maximum(first, 0) + lane_of(k_) + i * lanes, live = b < end;
+    all.push_back({live, sequences_.other_tiles(b, live)});
+  }
+  return all;
 }
 
 SplitPart SplitPlan::part(const Value& number) const {
@@ -153,10 +162,8 @@ SplitPart SplitPlan::part(const Value& number) const {
   };
   std::vector<Tile> counted(4, zero);
   count(ends_, lane_of(k_) < batch, counted);
-  auto found = k_.loop(step, batch, step, counted, [&](Value b0, std::vector<Tile>& now) {
-    Value b = maximum(b0, 0) + lane_of(k_), live = b < batch;
-    Value end = Value(now[before_]) + sum_to_here(k_, sequences_.other_tiles(b, live));
-    count(end, live, now);
+  auto found = k_.loop(step, batch, step * together, counted, [&](Value b, std::vector<Tile>& now) {
+    for (const Others& one : others(b, batch)) count(Value(now[before_]) + sum_to_here(k_, one.tiles), one.live, now);
   });
   Value first = maximum(Value(found[first_]), 0), some = from < to;
   return {from, to, first, Value(select(some, Value(found[last_]), first - 1)), maximum(Value(found[start_]), 0)};

@@ -6,6 +6,8 @@
 // part is finished there; the others are merged, part by part in order. All of it follows from the lengths, so every
 // kernel that needs it works it out for itself: nothing is stale in a captured graph.
 #pragma once
+#include <vector>
+
 #include "compiler/kernel.h"
 
 namespace pagejit {
@@ -84,6 +86,11 @@ class SplitPlan {
 
  private:
   Value first(const Value& part) const;
+  /// Sequences from `first` on and before `end`: one in each lane, and so many lanes' further on.
+  struct Others {
+    Value live, tiles;
+  };
+  std::vector<Others> others(const Value& first, const Value& end) const;
 
   Kernel& k_;
   SplitSequences sequences_;
