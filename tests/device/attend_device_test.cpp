@@ -6,6 +6,7 @@
 #include "runtime/cuda/timing.h"
 #include "tests/device/gpu.h"
 #include "tests/kernels/attend_grid.h"
+#include "tests/kernels/images.h"
 #include "tests/support/seed.h"
 
 namespace pagejit::tests {
@@ -99,6 +100,44 @@ TEST_CASE("attention on a GPU: the same launch gives the same bits, again and ag
       gpu()->synchronise();
       CHECK((run.results() == first));
     }
+  }
+}
+
+TEST_CASE("attention on a GPU: it goes by lengths that the kernel just before writes, whatever stood there") {
+  if (gpu() == nullptr) return;
+  constexpr std::int64_t page = 64, much = 0x7fffffff;
+  cuda::OwnStream stream(device_of(*gpu()));
+  AttendCase c{.heads = 32, .kv_heads = 8, .dim_k = 128, .dim_v = 128, .page = page, .lengths = {700, 0, 3000, 64, 1}};
+  AttendCase mla = c;
+  mla.heads = 64, mla.kv_heads = 1, mla.dim_k = 576, mla.dim_v = 512, mla.joint = true;
+  std::vector<std::int64_t> first_page{0}, used;
+  for (std::int64_t n : c.lengths) {
+    std::int64_t pages = (n + page - 1) / page;
+    first_page.push_back(first_page.back() + pages);
+    used.push_back(n - (pages - 1) * page);
+  }
+  DeviceBuffer indptr(*gpu(), integers(Elem::i32, first_page), "kv_indptr");
+  DeviceBuffer last(*gpu(), integers(Elem::i32, used), "kv_last_page_len");
+  for (const AttendCase& one : {c, mla}) {
+    AttendRun run(*gpu(), one);
+    run.prepare();
+    SeqLensArgs lens;
+    lens.kv_indptr = Tensor(indptr.data(), Elem::i32, {static_cast<std::int64_t>(first_page.size())});
+    lens.kv_last_page_len = Tensor(last.data(), Elem::i32, {static_cast<std::int64_t>(used.size())});
+    lens.page = page, lens.seq_lens = run.args().lengths;
+    gpu()->prepare(lens);
+    const std::vector<std::int64_t> others[] = {
+        {0, 0, 0, 0, 0}, {3000, 700, 1, 0, 64}, {much, -1, much, much, much}, {1 << 20, 1 << 29, 0, 0, 0}};
+    for (int round = 0; round < 10; ++round)
+      for (const auto& numbers : others) {
+        run.reset_outputs();
+        run.overwrite_lengths(numbers);
+        gpu()->synchronise();
+        gpu()->seq_lens(lens, stream.get());
+        run.launch(stream.get());
+        gpu()->synchronise(stream.get());
+        CHECK(run.compare() == "");
+      }
   }
 }
 

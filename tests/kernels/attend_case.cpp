@@ -257,8 +257,12 @@ void AttendRun::expect() {
 
 void AttendRun::shorten(const std::vector<std::int64_t>& lengths) {
   c_.lengths = lengths;
-  lengths_.write(integers(c_.lengths_elem, lengths));
+  overwrite_lengths(lengths);
   expect();
+}
+
+void AttendRun::overwrite_lengths(const std::vector<std::int64_t>& numbers) {
+  lengths_.write(integers(c_.lengths_elem, numbers));
 }
 
 void AttendRun::reset_outputs() {

@@ -49,6 +49,8 @@ class AttendRun {
   void prepare() { context_.prepare(args_); }
   /// Tells the device of other lengths, none longer than it was made for.
   void shorten(const std::vector<std::int64_t>& lengths);
+  /// Puts numbers where the lengths stand, whatever is expected: some kernel is to write them before they count.
+  void overwrite_lengths(const std::vector<std::int64_t>& numbers);
   const DecodeArgs& args() const { return args_; }
   DecodeArgs& args() { return args_; }
   /// Output and lse without the gaps: equal bit for bit for equal data, whatever the strides.
