@@ -32,9 +32,9 @@ void StageBarriers::copy_box(const Value& stage, const Value& to, const Value& m
 }
 
 void StageBarriers::arrive(const Value& stage) const {
+  // The emulator's clocks are of warps, and the assembler makes next to nothing of it.
   kernel_.machine(MachineOp::warp_sync, {});
-  kernel_.when(kernel_.machine(MachineOp::elect, {})[0] != 0,
-               [&] { kernel_.machine(MachineOp::mbarrier_arrive, {at(stage)}); });
+  kernel_.machine(MachineOp::mbarrier_arrive, {at(stage)});
 }
 
 void StageBarriers::wait(const Value& stage, const Value& parity) const {

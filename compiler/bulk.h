@@ -7,7 +7,7 @@
 namespace pagejit {
 
 /// An mbarrier for each stage of a pipeline. Each stage goes through phases: a phase ends when one thread has said how
-/// many bytes to expect and these have come; or, where it is of threads alone, when as many as `arrivals` have.
+/// many bytes to expect and these have come; or, where it is of threads alone, when as many as `arrivals` have come.
 class StageBarriers {
  public:
   /// Of the team, all of whose threads call this together; ends with the team's barrier.
@@ -22,7 +22,7 @@ class StageBarriers {
   /// swizzled there as those of SharedTile. Threads may have written there before if async_fence and the team's barrier
   /// have come in between.
   void copy_box(const Value& stage, const Value& to, const Value& map, const std::array<Value, 5>& at) const;
-  /// One thread of each warp, once its warp has done what others wait for. Called by whole warps.
+  /// Each of the threads that arrive, in whole warps, once it has done what others wait for.
   void arrive(const Value& stage) const;
   /// Until the stage's phase of this parity has ended, 0 for its first; at once for 1 where none has
   /// ended. Every thread that reads what came waits.

@@ -58,7 +58,7 @@ struct DecodeArgs {
   std::int64_t max_queries = 0;    // with query_indptr: no sequence has more of them
   bool empty_lse_pos_inf = false;  // the lse of a row that sees nothing is +∞
   /// A promise: block_table, lengths, query_indptr and fp8's scales were not written by the kernel launched just before
-  /// on this stream. Then they are read while that kernel still finishes. Queries and caches always wait for it.
+  /// on this stream. Then they may be read while that kernel still finishes. Queries and caches always wait for it.
   bool settled = false;
 
   attend::Tuning tuning = {};

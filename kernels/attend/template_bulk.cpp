@@ -17,7 +17,7 @@ std::vector<const CacheRows*> bulk_ones(Kernel& k, const std::vector<const Cache
 
 BulkRows::BulkRows(Kernel& k, const Spec& s, const std::vector<const CacheRows*>& rows, const SplitProducts* groups)
     : k_(k), s_(s), rows_(bulk_ones(k, rows)), groups_(groups), arrivals_(k, "arrivals", s.stages) {
-  if (groups) given_back_.emplace(k, "given back", s.stages, k.warps());
+  if (groups) given_back_.emplace(k, "given back", s.stages, 32 * k.warps());
 }
 
 void BulkRows::copy(const Value& tile, const Value& stage, const Value& phases, const Value& limit,

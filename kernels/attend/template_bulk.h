@@ -13,17 +13,17 @@ namespace pagejit::attend {
 class BulkRows {
  public:
   /// `rows`: those of them that are bulk(), one or more. Emits what all threads of the team do before anything else.
-  /// `groups`: where groups of warps go on by themselves; each warp then gives stages back.
+  /// `groups`: where groups of warps go on by themselves; each thread then gives stages back.
   BulkRows(Kernel& k, const Spec& s, const std::vector<const CacheRows*>& rows, const SplitProducts* groups);
 
-  /// Starts the copies of tile `tile`; `ids` are those that their PageIds looked up. Of groups, once all warps have
+  /// Starts the copies of tile `tile`; `ids` are those that their PageIds looked up. Of groups, once all threads have
   /// given the stage back.
   void copy(const Value& tile, const Value& stage, const Value& phases, const Value& limit,
             const std::vector<Tile>& ids) const;
   /// Until they are there; once for each copy(). Rows past the limit are zeros then. `phases` has a bit for each stage,
   /// all 0 at first: gives them as they are afterwards. A barrier of the team must follow, unless there are groups.
   Value wait(const Value& tile, const Value& stage, const Value& limit, const Value& phases) const;
-  /// Of groups: this warp has read the stage for the last time, once for each wait().
+  /// Of groups: this thread has read the stage for the last time, once for each wait().
   void give_back(const Value& stage) const;
 
  private:

@@ -69,7 +69,7 @@ SplitProducts::SplitProducts(Kernel& k, const Spec& s, const CacheRows& keys, co
       sums_(sum_layout(s)),
       given_(given_layout(s)),
       partial_(k.shared("partial scores", Elem::f32, partials(s))),
-      gifts_(k, "gifts", s.down, s.across),
+      gifts_(k, "gifts", s.down, 32 * s.across),
       fades_(k.shared("fades", Elem::f32, 2 * s.rows)),
       weights_(k, "weights", s.q, s.rows, s.keys, 2) {
   for (int i = held_blocks(s); i < s.dim_k / block; ++i) shared_queries_.emplace_back(k, "queries", s.q, s.rows, block);

@@ -154,7 +154,7 @@ TEST_CASE("boxes: what was poisoned may be copied, but not read afterwards") {
 Emitted emit_handing(Lowering& lowering, int turns, bool waits_for_return) {
   Kernel k(lowering);
   auto p = k.begin<MapParams>("handing", 64);
-  StageBarriers there(k, "there", 1), returned(k, "returned", 1);
+  StageBarriers there(k, "there", 1, 32), returned(k, "returned", 1, 32);
   Pointer words = k.shared("words", Elem::i32, 32), out = p.tensor(&MapParams::out, Elem::i32);
   Value lane = k.thread() & 31, stage = k.constant(Type::i32, 0);
   for (int turn = 0; turn < turns; ++turn)

@@ -26,13 +26,13 @@ TEST_CASE("attention: nothing spills, on any target") {
   check_no_spills(lines, "attention", lines.size());
 }
 
-// For boxes the assembler sets up a frame of 8 bytes on sm_120, and puts nothing there.
-TEST_CASE("attention: where the copy engine brings rows no more than 8 bytes are in local memory, from sm_90 on") {
+// For boxes the assembler sets up a frame of 8 bytes on sm_120; with fp8 it keeps to 128 registers there, and lacks one.
+TEST_CASE("attention: where the copy engine brings rows no more than 16 bytes are in local memory, from sm_90 on") {
   std::vector<std::string> lines;
   for (const char* codes : {"", " quant=fp8 k=e4m3 v=e4m3", " quant=int8 k=u8 v=u8", " ragged=1 window=1 lengths=i64"})
     for (const char* rows : {" rows=8", " rows=16"})
       lines.push_back(std::string("attend bulk=1 keys=32 stages=3 teams=2") + rows + codes);
-  check_no_spills(lines, "attention by boxes", lines.size(), 8, 90);
+  check_no_spills(lines, "attention by boxes", lines.size(), 16, 90);
 }
 
 // 128 sums a thread leave no room for all that a loop does not change: a few words of that are read again each turn.
