@@ -25,10 +25,6 @@ namespace {
 constexpr double ln2 = 0.6931471805599453;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// A part of so many tiles or fewer has one under way beside the one in use, not all that there are stages for: where
-/// all teams ask at once for much of what they need, memory delivers the whole later (docs/measured.md).
-constexpr int few_tiles = 16;
-
 using Parameters = Kernel::Parameters<Params>;
 
 /// The team's place: which part of the keys, which KV head, which rows of its group.
@@ -103,8 +99,7 @@ class Program {
     for (const auto& r : rows_) all.push_back(r.get());
     if (s.bulk) bulk_.emplace(k, s, all, softmax_.groups());
     async_ = std::any_of(all.begin(), all.end(), [](const CacheRows* r) { return !r->bulk(); });
-    most_ahead_ = softmax_.groups() ? softmax_.groups()->ahead() : s.stages - 1;
-    ahead_varies_ = s.bulk && !async_ && !softmax_.groups() && s.across == 1 && most_ahead_ > 1;
+    ahead_ = softmax_.groups() ? softmax_.groups()->ahead() : s.stages - 1;
   }
 
   void run() {
@@ -157,7 +152,6 @@ class Program {
   /// Takes in the sequences of a part. Of sequence `known` the first_ids() are `ids`.
   void take_part(const EarlySplit& split, const Value& known, const std::vector<Tile>& ids) {
     SplitPart part = split.part();
-    Value ahead = ahead_of(part.to - part.from);
     enum { start_, phases_, ids_ };
     std::vector<Tile> carried{part.start, zero()};
     carried.insert(carried.end(), ids.begin(), ids.end());
@@ -171,7 +165,7 @@ class Program {
         Beginning at = begin(b, sequence, seg);
         std::vector<Tile> first = k_.when(number != known, {now.begin() + ids_, now.end()},
                                           [&](std::vector<Tile>& looked_up) { looked_up = first_ids(at); });
-        phases[0] = work(at, first, sequence, rows, seg, ahead, Value(phases[0]));
+        phases[0] = work(at, first, sequence, rows, seg, Value(phases[0]));
       };
       now[phases_] = k_.when((seg.first < seg.last) & (rows.first < rows.count), {now[phases_]}, take)[0];
       now[start_] = start + sequence.tiles;
@@ -182,7 +176,7 @@ class Program {
   /// The page ids of as many tiles as may be under way at first.
   std::vector<Tile> first_ids(const Beginning& at) {
     std::vector<Tile> all;
-    for (int i = 0; i < most_ahead_; ++i)
+    for (int i = 0; i < ahead_; ++i)
       for (const Tile& id : look_up(at.pages, at.tile + i)) all.push_back(id);
     return all;
   }
@@ -298,7 +292,7 @@ class Program {
   /// Until the tile in `stage` is there, for all of the team, whose threads have copied later ones since.
   /// Gives the phases that stages are in then.
   Value wait(const Value& tile, const Value& stage, const Pages& pages, Value phases) {
-    if (async_) k_.copy_wait(most_ahead_ - 1);
+    if (async_) k_.copy_wait(ahead_ - 1);
     if (bulk_) phases = bulk_->wait(tile, stage, pages.limit, phases);
     // Groups go on by themselves where the copy engine waits until they have given a stage back.
     if (!softmax_.groups() || async_) k_.barrier();
@@ -312,30 +306,15 @@ class Program {
     return Value(select(stage == 0, k_.constant(Type::i32, s_.stages - 1), stage - 1));
   }
 
-  /// How many turns' keys are under way beside those in use, for a part of so many tiles. Decided in the kernel only
-  /// for teams that the copy engine serves alone: all others keep all stages filled.
-  Value ahead_of(const Value& tiles) const {
-    Value most = k_.constant(Type::i32, most_ahead_);
-    return ahead_varies_ ? Value(select(tiles <= few_tiles, one(), most)) : most;
-  }
-  /// The stage that keys are in `ahead` turns after those in `stage`.
-  Value later(const Value& stage, const Value& ahead) const {
-    Value most = stage;
-    for (int i = most_ahead_; i < s_.stages; ++i) most = previous(most);
-    return ahead_varies_ ? Value(select(ahead == 1, next(stage), most)) : most;
-  }
-
-  /// Takes in a segment, with `ahead` turns' keys under way; `ids` are its first_ids(). `phases`: of the stages, before
-  /// it; gives them as they are after it.
+  /// Takes in a segment; `ids` are its first_ids(). `phases`: of the stages, before it; gives them as they are after
+  /// it.
   Value work(const Beginning& at, const std::vector<Tile>& ids, const SplitSequence& sequence, const QueryRows& rows,
-             const Segment& seg, const Value& ahead, const Value& phases) {
+             const Segment& seg, const Value& phases) {
     const Pages& pages = at.pages;
     k_.barrier();  // the stages may still be read for the sequence before
     const SplitProducts* groups = softmax_.groups();
-    Pages at_once = pages;
-    if (ahead_varies_) at_once.last = minimum(pages.last, at.tile + ahead);
-    for (int i = 0; i < most_ahead_; ++i)
-      copy(at.tile + i, k_.constant(Type::i32, i), phases, at_once, &ids[static_cast<std::size_t>(i * ids_of_tile())]);
+    for (int i = 0; i < ahead_; ++i)
+      copy(at.tile + i, k_.constant(Type::i32, i), phases, pages, &ids[static_cast<std::size_t>(i * ids_of_tile())]);
     softmax_.begin(rows, sequence.length, sequence.queries);
     if (groups) k_.barrier();
 
@@ -345,14 +324,16 @@ class Program {
     carried.push_back(phases);
     if (groups) carried.push_back(phases >> s_.stages);  // turns so far: from segment to segment above the stages' bits
     std::size_t first_id = carried.size();
-    for (const Tile& id : look_up(pages, at.tile + ahead)) carried.push_back(id);
+    for (const Tile& id : look_up(pages, at.tile + ahead_)) carried.push_back(id);
     auto turn = [&](const Value& tile, std::vector<Tile>& now, bool opening) {
       Value stage(now[state]), before = opening ? Value() : previous(stage);
       now[state + 1] = wait(tile, stage, pages, Value(now[state + 1]));
       auto fill = [&] {
         auto id = now.begin() + static_cast<std::ptrdiff_t>(first_id);
-        copy(tile + ahead, later(stage, ahead), Value(now[state + 1]), pages, &*id);
-        for (const Tile& one : look_up(pages, tile + (ahead + 1))) *id++ = one;
+        Value free = stage;
+        for (int i = ahead_; i < s_.stages; ++i) free = previous(free);
+        copy(tile + ahead_, free, Value(now[state + 1]), pages, &*id);
+        for (const Tile& one : look_up(pages, tile + (ahead_ + 1))) *id++ = one;
       };
       if (groups)
         softmax_.take_split(tile, stage, before, Value(now[state + 2]), now, fill);
@@ -455,9 +436,8 @@ class Program {
   Caches caches_;
   Softmax softmax_;
   std::optional<BulkRows> bulk_;
-  bool async_ = false;         // some rows are brought by threads
-  int most_ahead_ = 1;         // turns whose keys are under way beside those in use
-  bool ahead_varies_ = false;  // by the part: see ahead_of
+  bool async_ = false;  // some rows are brought by threads
+  int ahead_ = 1;       // turns whose keys are under way beside those in use
 };
 
 }  // namespace
