@@ -1,8 +1,8 @@
 // Scores and sums of many wide rows, by warps that split the dims of a key among themselves.
 //
 // A team is two groups of warps, each with rows of its own. A warp of a group multiplies all of the group's rows with
-// all keys of a turn, over its part of the dims: its queries stay in registers, and no other warp of the group reads
-// the same part of a key. Partial sums go from warp to warp through shared memory, an octet of rows to each, which then
+// all keys of a turn, over its part of the dims: as many of its queries as fit stay in registers, and no other warp of
+// the group reads the same part of a key. Partial sums go from warp to warp through shared memory, an octet of rows to each, which then
 // has whole rows of scores. Weights go to all warps of the group, each of which sums its columns of V.
 //
 // A turn multiplies queries with its own keys, and weights with V of the turn before. So there is one barrier a turn,

@@ -26,7 +26,8 @@ TEST_CASE("attention: nothing spills, on any target") {
   check_no_spills(lines, "attention", lines.size());
 }
 
-// For boxes the assembler sets up a frame of 8 bytes on sm_120; with fp8 it keeps to 128 registers there, and lacks one.
+// For boxes the assembler sets up a frame of 8 bytes on sm_120; with fp8 it keeps to 128 registers there, and lacks
+// one.
 TEST_CASE("attention: where the copy engine brings rows no more than 16 bytes are in local memory, from sm_90 on") {
   std::vector<std::string> lines;
   for (const char* codes : {"", " quant=fp8 k=e4m3 v=e4m3", " quant=int8 k=u8 v=u8", " ragged=1 window=1 lengths=i64"})
