@@ -2,8 +2,8 @@
 //
 // A team is two groups of warps, each with rows of its own. A warp of a group multiplies all of the group's rows with
 // all keys of a turn, over its part of the dims: as many of its queries as fit stay in registers, and no other warp of
-// the group reads the same part of a key. Partial sums go from warp to warp through shared memory, an octet of rows to each, which then
-// has whole rows of scores. Weights go to all warps of the group, each of which sums its columns of V.
+// the group reads the same part of a key. Partial sums go from warp to warp through shared memory, an octet of rows to
+// each, which then has whole rows of scores. Weights go to all warps of the group, each of which sums its columns of V.
 //
 // A turn multiplies queries with its own keys, and weights with V of the turn before. So there is one barrier a turn,
 // and what lies between scores and weights is done amid products that do not wait for it. Groups know nothing of one
