@@ -38,8 +38,8 @@ class Softmax {
   /// there are no groups(). `fill` starts copies of a later tile: it is called once, where that is least in the way.
   void take(const Value& tile, const Value& stage, std::vector<Tile>& state, const std::function<void()>& fill);
 
-  /// Where there are groups(), V of a tile is summed a turn later: take()'s `before` is the stage of the tile before,
-  /// which there is none of when the first tile is taken. finish() comes after the last.
+  /// Where there are groups(), V of a tile is summed a turn later: `before` is the stage of the tile before, empty
+  /// when the first tile is taken, `turns` how many tiles were taken already. finish_split() comes after the last.
   void take_split(const Value& tile, const Value& stage, const Value& before, const Value& turns,
                   std::vector<Tile>& state, const std::function<void()>& fill) const;
   void finish_split(const Value& tile, const Value& stage, const Value& turns, std::vector<Tile>& state) const;
