@@ -54,8 +54,8 @@ int either(int tuned, int own) {
   return tuned > 0 ? tuned : own;
 }
 
-/// Of shared memory, for a team that splits dims: stages, queries, partial sums of scores, and twice weights and a factor
-/// a row.
+/// Of shared memory, for a team that splits dims: stages, queries, partial sums of scores, and twice weights and a
+/// factor a row.
 int split_bytes(const Spec& s) {
   int sums = (s.across - 1) * s.down * s.across * s.keys / 16 * 512, columns = s.dim_k - 64 * held_blocks(s);
   return s.stages * stage_bytes(s) + s.rows * columns * bytes(s.q) + sums + 2 * s.rows * (s.keys * bytes(s.q) + 4);
